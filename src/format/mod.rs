@@ -1,0 +1,14 @@
+//! Bytes: what is on disk and in shared memory. No input, no output, no state.
+//!
+//! | file | format | specified in |
+//! |---|---|---|
+//! | `varint` | variable-length integers | docs/format.md |
+//! | `checksum` | checkpoint, log and tree-header checksums | docs/format.md |
+//! | `geometry` | pages, blocks, positions | docs/format.md |
+//! | `checkpoint` | the checkpoint blob and its validation | docs/format.md |
+//! | `page` | page footer, cell offsets, cells | docs/format.md |
+
+pub mod checkpoint;
+pub mod geometry;
+pub mod tree_header;
+pub mod varint;

@@ -1,0 +1,1 @@
+//! C lsm1 as a peer.

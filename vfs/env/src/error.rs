@@ -1,0 +1,50 @@
+//! Errors a world can return. The engine adds path, operation and advice.
+
+/// Result of an environment call.
+pub type Result<T> = core::result::Result<T, EnvError>;
+
+/// Why a call to the world failed.
+#[derive(thiserror::Error, Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EnvError {
+    /// A lock is held by somebody else (lsm code 5).
+    #[error("locked by another user")]
+    Busy,
+    /// The file or its directory does not exist (266).
+    #[error("no such file or directory")]
+    NotFound,
+    /// The file, directory or file system does not permit writing (8).
+    #[error("permission denied or read-only")]
+    ReadOnly,
+    /// No space, quota exceeded or file too large (13).
+    #[error("no space left")]
+    Full,
+    /// Memory could not be had (7).
+    #[error("out of memory")]
+    OutOfMemory,
+    /// This world cannot do that; see `Capabilities`.
+    #[error("not supported by this environment")]
+    Unsupported,
+    /// Input/output failed; the number is the operating system's, or 0 (10).
+    #[error("input/output error (os error {0})")]
+    Io(i32),
+    /// A code of a C `lsm_env`, passed through unchanged.
+    #[error("environment code {0}")]
+    Code(i32),
+}
+
+impl EnvError {
+    /// The lsm result code of this error.
+    #[must_use]
+    pub fn code(self) -> i32 {
+        match self {
+            EnvError::Busy => 5,
+            EnvError::OutOfMemory => 7,
+            EnvError::ReadOnly => 8,
+            EnvError::Unsupported | EnvError::Io(_) => 10,
+            EnvError::Full => 13,
+            EnvError::NotFound => 266,
+            EnvError::Code(code) => code,
+        }
+    }
+}
