@@ -18,7 +18,10 @@ struct Pair {
 }
 
 fn pair(world: &dyn World) -> Option<Pair> {
-    let env = process(world);
+    pair_with(process(world), world)
+}
+
+fn pair_with(env: Arc<dyn Env>, world: &dyn World) -> Option<Pair> {
     if !env.capabilities().process_locks {
         return None;
     }
@@ -227,7 +230,7 @@ pub fn ranges_lock_like_bytes(world: &dyn World) {
         );
         return;
     }
-    let Some(Pair { one, two, .. }) = pair(world) else { return };
+    let Some(Pair { one, two, .. }) = pair_with(env, world) else { return };
     rule("lock_range succeeds", one.lock_range(10_000..10_100, Exclusive));
     assert_eq!(
         two.lock_range(10_099..10_200, Shared),
