@@ -21,6 +21,8 @@
 
 mod clock;
 mod content;
+mod damage;
+mod disk;
 mod environment;
 mod file;
 mod locks;
@@ -30,7 +32,8 @@ mod shared;
 mod trace;
 mod world;
 
+pub use damage::{Damage, Sectors, Survival};
 pub use environment::MemoryEnv;
 pub use locks::HeldLock;
-pub use trace::Event;
+pub use trace::{Event, Replay, Trace};
 pub use world::{MemoryWorld, Settings};
