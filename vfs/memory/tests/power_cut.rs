@@ -1,4 +1,5 @@
 //! The power-cut model: what must survive survives, and everything else that may happen does.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
 
 use siltstone_env::{Access, Env, File};
 use siltstone_memory::{Damage, Event, MemoryWorld, Sectors, Settings, Survival};

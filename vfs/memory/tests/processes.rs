@@ -1,4 +1,5 @@
 //! Several processes of one world: kill, crash, locks, time.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
 
 use siltstone_env::{Access, Env, EnvError, File, LockId, LockMode};
 use siltstone_memory::{MemoryWorld, Settings};
