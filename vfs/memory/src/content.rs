@@ -65,13 +65,18 @@ impl Content {
         held
     }
 
+    /// Where a write ends; `Full` if no file can be that large.
+    pub(crate) fn end(offset: u64, length: usize) -> Result<u64> {
+        let end = offset.checked_add(length as u64).filter(|&end| length == 0 || end <= LARGEST);
+        end.ok_or(EnvError::Full)
+    }
+
     /// Writes `bytes` at `offset`, growing the file.
     pub(crate) fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
         if bytes.is_empty() {
             return Ok(());
         }
-        let end = offset.checked_add(bytes.len() as u64).filter(|&end| end <= LARGEST);
-        let end = end.ok_or(EnvError::Full)?;
+        let end = Self::end(offset, bytes.len())?;
         if end > self.size {
             self.resize(end);
         }

@@ -1,5 +1,6 @@
 //! An open file of a simulated process.
 
+use crate::content::Content;
 use crate::environment::Process;
 use crate::locks::Owner;
 use crate::memory::MemoryShared;
@@ -41,6 +42,10 @@ impl MemoryFile {
 
     fn write(&self, offset: u64, bytes: &[u8]) -> Result<()> {
         self.may_write()?;
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        Content::end(offset, bytes.len())?;
         let mut content = self.node.content.write().unwrap_or_else(PoisonError::into_inner);
         let file = self.node.number;
         self.process.shared.event(|| Event::Write { file, offset, bytes: bytes.into() })?;

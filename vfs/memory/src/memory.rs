@@ -6,6 +6,7 @@
 use crate::environment::Process;
 use crate::shared::Shared;
 use siltstone_env::{EnvError, FilePath, HeapChunk, Result, SharedChunk, SharedMemory};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The most chunks of one object (1 GiB): a wild index must not eat the machine.
@@ -27,6 +28,19 @@ impl SharedObject {
             chunks.push(HeapChunk::zeroed());
         }
         chunks.get(index as usize).cloned().ok_or(EnvError::Full)
+    }
+
+    /// An object of its own with the same words.
+    pub(crate) fn copy(&self) -> Arc<SharedObject> {
+        let chunks = self.chunks.lock().unwrap_or_else(PoisonError::into_inner);
+        let copies = chunks.iter().map(|chunk| {
+            let copy = HeapChunk::zeroed();
+            for (target, source) in copy.words().iter().zip(chunk.words()) {
+                target.store(source.load(Ordering::SeqCst), Ordering::SeqCst);
+            }
+            copy
+        });
+        Arc::new(SharedObject { chunks: Mutex::new(copies.collect()) })
     }
 
     /// How many chunks exist.

@@ -1,9 +1,12 @@
 //! A world in memory: what a machine is to real processes.
 
 use crate::content::Content;
+use crate::damage::Damage;
+use crate::disk::Disk;
 use crate::environment::{MemoryEnv, canonical};
 use crate::locks::HeldLock;
 use crate::shared::{Directory, Node, Shared};
+use crate::trace::{Event, Recorder, Trace};
 use siltstone_env::{FilePath, Result};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -54,7 +57,11 @@ impl MemoryWorld {
     /// An empty world.
     #[must_use]
     pub fn with(settings: Settings) -> Self {
-        MemoryWorld { shared: Shared::new(settings, Directory::default()) }
+        Self::from_directory(settings, Directory::default())
+    }
+
+    pub(crate) fn from_directory(settings: Settings, directory: Directory) -> Self {
+        MemoryWorld { shared: Shared::new(settings, directory) }
     }
 
     /// Starts a process.
@@ -145,5 +152,54 @@ impl MemoryWorld {
     /// with `Io`. `u64::MAX` takes the order back.
     pub fn crash_after(&self, events: u64) {
         self.shared.crash_after(events);
+    }
+
+    /// Starts recording: what exists now counts as durable, what happens from now on only once it
+    /// is synced. Begin while no other thread uses the world; beginning again forgets the past.
+    pub fn record(&self) {
+        let disk = Disk::new(&self.shared.directory());
+        self.shared.set_recorder(Some(Recorder::new(disk)));
+    }
+
+    /// Puts a remark into the record, such as the number of a finished commit.
+    pub fn mark(&self, remark: u64) {
+        // After a simulated crash nothing is recorded any more, remarks included.
+        let _ = self.shared.event(|| Event::Mark(remark));
+    }
+
+    /// The record so far; `None` unless recording.
+    #[must_use]
+    pub fn trace(&self) -> Option<Trace> {
+        self.shared.recorder().as_ref().map(|recorder| recorder.trace(self.shared.settings))
+    }
+
+    /// The world as found when power fails now: its files damaged as told, its shared memory and
+    /// processes gone. This world goes on unharmed. `None` unless recording: without a record
+    /// nobody knows what was synced.
+    #[must_use]
+    pub fn power_cut(&self, damage: &Damage, seed: u64) -> Option<MemoryWorld> {
+        let mut recorder = self.shared.recorder();
+        let directory =
+            recorder.as_mut()?.present().and_then(|disk| disk.cut(damage, seed)).ok()?;
+        Some(Self::from_directory(self.shared.settings, directory))
+    }
+
+    /// What a failed sync does on many systems: unsynced changes of the file are forgotten by the
+    /// disk, though readers still see them, and later syncs succeed without them. Tells whether the
+    /// file exists.
+    pub fn lose_unsynced(&self, name: &str) -> bool {
+        self.node(name).is_some_and(|node| {
+            self.shared.event(|| Event::PagesLost { file: node.number }).is_ok()
+        })
+    }
+
+    /// Copies the shared memory of all databases from another world, as a `-shm` file left behind
+    /// by an earlier boot.
+    pub fn inherit_shared_memory(&self, from: &MemoryWorld) {
+        let copies: Vec<_> = {
+            let directory = from.shared.directory();
+            directory.memory.iter().map(|(name, object)| (name.clone(), object.copy())).collect()
+        };
+        self.shared.directory().memory.extend(copies);
     }
 }

@@ -46,3 +46,34 @@ pub(crate) fn closed(identity: Identity, descriptor: &Arc<File>, park: bool) {
 pub(crate) fn parked(identity: Identity) -> usize {
     table().get(&identity).map_or(0, |open| open.parked.len())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::environment::{LockStyle, NativeEnv};
+    use siltstone_env::{Access, Env, LockId, LockMode};
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::MetadataExt;
+
+    #[test]
+    #[cfg(not(miri))]
+    fn descriptors_are_parked_only_beside_process_locks() {
+        for (style, expected) in [(LockStyle::Process, 2), (LockStyle::Best, 0)] {
+            if style == LockStyle::Best && !cfg!(target_os = "linux") {
+                continue;
+            }
+            let file = tempfile::NamedTempFile::new().unwrap();
+            let metadata = file.as_file().metadata().unwrap();
+            let identity = (metadata.dev(), metadata.ino());
+            let env = NativeEnv::separate(style);
+            let path = env.canonical_path(file.path().as_os_str().as_bytes()).unwrap();
+            let open = || env.open(&path, Access::ReadWrite).unwrap();
+            let keeper = open();
+            keeper.lock(LockId::DMS2, LockMode::Shared).unwrap();
+            drop((open(), open()));
+            assert_eq!(parked(identity), expected);
+            drop(keeper);
+            assert_eq!(parked(identity), 0);
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! The native world keeps the contract.
 #![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use siltstone_env::Env;
 use siltstone_env::conformance::{World, run_all};

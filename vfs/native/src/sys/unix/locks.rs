@@ -85,7 +85,7 @@ impl Locks {
             get(file, &mut answer, by_process)
         })
         .map_err(from_errno)?;
-        Ok(i32::from(answer.l_type) == libc::F_UNLCK as i32)
+        Ok(answer.l_type == libc::F_UNLCK as libc::c_short)
     }
 
     /// Gives back what the handle took of the process's locks. Locks of the open file description
