@@ -80,6 +80,25 @@ impl Operation {
         matches!(self, Operation::Insert(..) | Operation::Delete(_) | Operation::DeleteRange(..))
     }
 
+    /// Whether it is neither write nor read: what shapes files.
+    #[must_use]
+    pub fn is_structural(&self) -> bool {
+        !self.is_write()
+            && !matches!(
+                self,
+                Operation::Get(_)
+                    | Operation::Seek(..)
+                    | Operation::Scan
+                    | Operation::ScanBackward
+                    | Operation::CursorOpen(_)
+                    | Operation::CursorClose(_)
+                    | Operation::CursorFirst(_)
+                    | Operation::CursorLast(_)
+                    | Operation::CursorSeek(..)
+                    | Operation::CursorStep(_)
+            )
+    }
+
     /// What it does to the model.
     pub fn apply(&self, model: &mut Model) {
         match self {
@@ -164,8 +183,7 @@ impl History {
     #[must_use]
     pub fn new(profile: &Profile, seed: u64) -> Self {
         let mut rng = Rng::new(seed);
-        let codec = rng.chance(profile.codecs);
-        let settings = Settings::random(&mut rng, codec);
+        let settings = Settings::random(&mut rng, profile);
         let ranges = rng.chance(profile.ranges);
         let crashes =
             rng.chance(profile.crashes) && !(ranges && profile.avoids(CDefect::RangesAndRecovery));
@@ -173,6 +191,7 @@ impl History {
         let keys = universe(&mut rng, profile);
         let mut generator = Generator {
             profile,
+            page_size: settings.page_size,
             rng,
             keys,
             ranges,
@@ -225,6 +244,7 @@ fn universe(rng: &mut Rng, profile: &Profile) -> Vec<Vec<u8>> {
 
 struct Generator<'a> {
     profile: &'a Profile,
+    page_size: u32,
     rng: Rng,
     keys: Vec<Vec<u8>>,
     ranges: bool,
@@ -244,7 +264,13 @@ impl Generator<'_> {
             self.step();
         }
         self.settle();
-        self.push(Operation::Scan);
+        self.scan();
+    }
+
+    fn scan(&mut self) {
+        if !self.profile.avoids(CDefect::ForwardOverMerge) {
+            self.push(Operation::Scan);
+        }
         self.push(Operation::ScanBackward);
     }
 
@@ -265,10 +291,7 @@ impl Generator<'_> {
             7 => self.reopen(),
             8 => self.configure(),
             9 => self.push(Operation::Checkpoint),
-            _ => {
-                self.push(Operation::Scan);
-                self.push(Operation::ScanBackward);
-            }
+            _ => self.scan(),
         }
     }
 
@@ -407,17 +430,19 @@ impl Generator<'_> {
             return self.push(Operation::CursorOpen(slot));
         };
         match self.rng.weighted(&[15, 15, 15, 45, 10]) {
-            0 => {
+            0 if !self.profile.avoids(CDefect::ForwardOverMerge) => {
                 self.cursors[slot] = Some(true);
                 self.push(Operation::CursorFirst(slot));
             }
-            1 => {
+            0 | 1 => {
                 self.cursors[slot] = Some(true);
                 self.push(Operation::CursorLast(slot));
             }
             2 => {
                 let (mode, key) = self.seek_target();
-                self.cursors[slot] = Some(mode != Seek::Exact);
+                let forward = !self.profile.avoids(CDefect::ForwardOverMerge);
+                self.cursors[slot] =
+                    Some(mode == Seek::AtMost || (mode == Seek::AtLeast && forward));
                 self.push(Operation::CursorSeek(slot, mode, key));
             }
             3 if steps => {
@@ -480,7 +505,10 @@ impl Generator<'_> {
                 Operation::SetAutomerge(self.rng.between(2, 8) as u32)
             }
             1 => Operation::SetAutowork(self.rng.chance(70)),
-            2 => Operation::SetAutocheckpoint(*self.rng.pick(&[0, 8192, 65536])),
+            2 => {
+                let wish = *self.rng.pick(&[0, 8192, 65536]);
+                Operation::SetAutocheckpoint(self.profile.autocheckpoint(wish, self.page_size))
+            }
             _ => Operation::SetAutoflush(*self.rng.pick(&[0, 1024, 4096, 65536])),
         };
         self.push(operation);
