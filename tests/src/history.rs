@@ -264,13 +264,7 @@ impl Generator<'_> {
             self.step();
         }
         self.settle();
-        self.scan();
-    }
-
-    fn scan(&mut self) {
-        if !self.profile.avoids(CDefect::ForwardOverMerge) {
-            self.push(Operation::Scan);
-        }
+        self.push(Operation::Scan);
         self.push(Operation::ScanBackward);
     }
 
@@ -291,7 +285,10 @@ impl Generator<'_> {
             7 => self.reopen(),
             8 => self.configure(),
             9 => self.push(Operation::Checkpoint),
-            _ => self.scan(),
+            _ => {
+                self.push(Operation::Scan);
+                self.push(Operation::ScanBackward);
+            }
         }
     }
 
@@ -430,19 +427,17 @@ impl Generator<'_> {
             return self.push(Operation::CursorOpen(slot));
         };
         match self.rng.weighted(&[15, 15, 15, 45, 10]) {
-            0 if !self.profile.avoids(CDefect::ForwardOverMerge) => {
+            0 => {
                 self.cursors[slot] = Some(true);
                 self.push(Operation::CursorFirst(slot));
             }
-            0 | 1 => {
+            1 => {
                 self.cursors[slot] = Some(true);
                 self.push(Operation::CursorLast(slot));
             }
             2 => {
                 let (mode, key) = self.seek_target();
-                let forward = !self.profile.avoids(CDefect::ForwardOverMerge);
-                self.cursors[slot] =
-                    Some(mode == Seek::AtMost || (mode == Seek::AtLeast && forward));
+                self.cursors[slot] = Some(mode != Seek::Exact);
                 self.push(Operation::CursorSeek(slot, mode, key));
             }
             3 if steps => {

@@ -25,9 +25,7 @@ pub enum Seek {
 
 /// One state of the database: what a snapshot shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct View(Arc<Entries>);
-
-type Entries = BTreeMap<Arc<[u8]>, Arc<[u8]>>;
+pub struct View(Arc<BTreeMap<Arc<[u8]>, Arc<[u8]>>>);
 
 impl View {
     /// The value of a key.

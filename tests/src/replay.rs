@@ -74,7 +74,7 @@ impl fmt::Debug for Divergence {
 }
 
 /// Runs a history. Returns the content at the end. With SILTSTONE_NARROW in the environment it scans
-/// (backward, which C does right) after every operation, which finds the first wrong one.
+/// after every operation, which finds the first wrong one.
 ///
 /// # Errors
 /// The first difference, with all that is needed to reproduce it.
@@ -99,12 +99,11 @@ pub fn run<S: Subject>(history: &History, subject: &mut S) -> Result<View, Diver
             Err(error) => return Err(diverged(index, format!("refused: {error:?}"))),
         }
         if narrow {
-            let (seen, expected) =
-                (subject.apply(&Operation::ScanBackward, model.depth()), model.view());
+            let (seen, expected) = (subject.apply(&Operation::Scan, model.depth()), model.view());
             match seen {
-                Ok(Seen::Rows(rows)) if rows == expected.rows_backward() => {}
+                Ok(Seen::Rows(rows)) if rows == expected.rows() => {}
                 other => {
-                    let expected = Seen::Rows(expected.rows_backward());
+                    let expected = Seen::Rows(expected.rows());
                     let what =
                         other.map_or_else(|e| format!("{e:?}"), |s| difference(&s, &expected));
                     return Err(diverged(index, format!("scan after it: {what}")));
