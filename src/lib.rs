@@ -12,6 +12,8 @@ mod default_env;
 mod error;
 pub mod format;
 mod options;
+#[allow(dead_code)]
+mod pager;
 mod shm;
 mod snapshot;
 mod stats;

@@ -7,8 +7,11 @@
 //! | `geometry` | pages, blocks, positions | docs/format.md |
 //! | `checkpoint` | the checkpoint blob and its validation | docs/format.md |
 //! | `page` | page footer, cell offsets, cells | docs/format.md |
+//! | `key` | the order of keys | docs/format.md |
 
 pub mod checkpoint;
 pub mod geometry;
+pub mod key;
+pub mod page;
 pub mod tree_header;
 pub mod varint;

@@ -1,0 +1,126 @@
+//! A run: the pages of one segment in order, found by following block pointers.
+//!
+//! Ids found *inside* the oldest segment (and pointers into it) may be in the numbering before its
+//! blocks were moved; [`Pager::page`] translates them, once. Ids that a checkpoint or a [`Page`]
+//! gives are real already. Chains are checked as they are walked: docs/format.md, "Runs",
+//! "Moving blocks" and "Validation".
+
+use super::{Page, Pager};
+use crate::env::FileMap;
+use crate::error::{Error, Place, Result};
+use crate::format::checkpoint::{Redirect, Segment};
+use crate::format::geometry::{BlockId, Geometry, PageId};
+use std::sync::Arc;
+
+/// What is needed to walk and search one segment.
+#[derive(Clone, Debug)]
+pub(crate) struct Run {
+    /// The segment.
+    pub(crate) segment: Segment,
+    /// Moved blocks; empty unless this is the oldest segment of its snapshot.
+    pub(crate) redirects: Arc<[Redirect]>,
+    /// Blocks in the file.
+    pub(crate) block_count: u32,
+    /// Map of the file, if there is one; pages beyond it are read through the cache.
+    pub(super) map: Option<Arc<dyn FileMap>>,
+}
+
+impl Run {
+    /// Where `block`, as named inside the segment, really is.
+    #[inline]
+    pub(crate) fn real_block(&self, block: BlockId) -> BlockId {
+        for redirect in self.redirects.iter() {
+            if redirect.from == block {
+                return redirect.to;
+            }
+        }
+        block
+    }
+
+    /// Where page `id`, as named inside the segment, really is.
+    #[inline]
+    pub(crate) fn real_id(&self, geometry: &Geometry, id: PageId) -> PageId {
+        if self.redirects.is_empty() {
+            return id;
+        }
+        let block = geometry.block_of(id);
+        let real = self.real_block(block);
+        let distance = u64::from(block.saturating_sub(real)) * geometry.ids_per_block();
+        id.saturating_sub(distance)
+    }
+
+    /// Upper bound of the pages in the file, so that no walk is endless.
+    #[inline]
+    pub(crate) fn page_budget(&self, geometry: &Geometry) -> u64 {
+        let per_block = if geometry.compressed() {
+            // A record takes at least 7 bytes.
+            geometry.ids_per_block() / 7
+        } else {
+            geometry.ids_per_block()
+        };
+        (u64::from(self.block_count) + 1) * per_block
+    }
+
+    /// Upper bound of the bytes of one record, before memory for it is asked for.
+    pub(crate) fn byte_budget(&self, geometry: &Geometry) -> u64 {
+        self.page_budget(geometry).saturating_mul(u64::from(geometry.page_size()))
+    }
+}
+
+impl Pager {
+    /// Checks a block pointer found in `block` and translates it.
+    pub(super) fn follow(&self, run: &Run, block: BlockId, pointer: Option<u32>) -> Result<u32> {
+        let broken = |rule: String| Error::corrupt(Place::Block(block), rule);
+        let pointer = pointer.ok_or_else(|| broken("block pointer is missing".to_owned()))?;
+        let real = run.real_block(pointer);
+        if !(1..=run.block_count).contains(&pointer) || real == block {
+            return Err(broken(format!("block pointer {pointer} leads nowhere")));
+        }
+        Ok(real)
+    }
+
+    /// The page behind `page` in run order; `None` behind the last.
+    #[inline]
+    pub(crate) fn next_id(&self, run: &Run, page: &Page) -> Result<Option<PageId>> {
+        if self.geometry.compressed() {
+            return self.next_record(run, page);
+        }
+        let id = page.id();
+        if id == run.segment.last {
+            return Ok(None);
+        }
+        if !self.is_last_on_block(id) {
+            return Ok(Some(id + 1));
+        }
+        let block = self.geometry.block_of(id);
+        let next = self.follow(run, block, page.next_pointer())?;
+        Ok(Some(self.geometry.first_on_block(next)))
+    }
+
+    /// The page before `page` in run order; `None` before the first.
+    pub(crate) fn previous_id(&self, run: &Run, page: &Page) -> Result<Option<PageId>> {
+        let id = page.id();
+        if id == run.segment.first {
+            return Ok(None);
+        }
+        if self.geometry.compressed() {
+            return self.record_before(run, id);
+        }
+        if !self.geometry.is_first_on_block(id) {
+            return Ok(Some(id - 1));
+        }
+        let block = self.geometry.block_of(id);
+        let previous = self.follow(run, block, page.previous_pointer())?;
+        Ok(Some(self.geometry.last_on_block(previous)))
+    }
+
+    /// The last page of the run: in compressed files the last record that is no padding.
+    pub(crate) fn last_id(&self, run: &Run) -> Result<PageId> {
+        if !self.geometry.compressed() {
+            return Ok(run.segment.last);
+        }
+        self.record_before(run, run.segment.last.saturating_add(1))?.ok_or_else(|| {
+            Error::corrupt(Place::Page(run.segment.last), "segment ends with padding only")
+        })
+    }
+}
