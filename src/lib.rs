@@ -4,6 +4,7 @@
 pub use siltstone_env as env;
 
 mod check;
+mod checkpoint;
 pub mod codec;
 mod cursor;
 mod database;
@@ -11,11 +12,14 @@ mod database;
 mod default_env;
 mod error;
 pub mod format;
+mod freelist;
+mod level;
 mod options;
 #[allow(dead_code)]
 mod pager;
 mod shm;
 mod snapshot;
+mod sorted;
 mod stats;
 mod transaction;
 mod work;

@@ -9,6 +9,7 @@ mod cache;
 mod page;
 mod records;
 mod run;
+pub(crate) mod writer;
 
 pub(crate) use page::Page;
 pub(crate) use run::Run;

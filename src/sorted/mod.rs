@@ -1,0 +1,14 @@
+//! Sorted runs.
+mod block_move;
+mod btree_input;
+mod btree_writer;
+mod flush;
+mod gobble;
+mod merge;
+pub(crate) mod merge_input;
+mod merge_step;
+mod segment_input;
+mod segment_writer;
+#[cfg(test)]
+pub(crate) mod test_file;
+pub(crate) mod work;
