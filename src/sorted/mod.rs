@@ -11,4 +11,6 @@ mod segment_input;
 mod segment_writer;
 #[cfg(test)]
 pub(crate) mod test_file;
+#[cfg(test)]
+mod test_history;
 pub(crate) mod work;

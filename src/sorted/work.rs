@@ -285,7 +285,9 @@ impl<'a> Worker<'a> {
     fn stored_free_list(&self) -> Result<Vec<FreeEntry>> {
         let mut sources = Vec::new();
         for (index, level) in self.state.levels.iter().enumerate() {
-            self.add_system_source(self.run(index, None)?, &mut sources)?;
+            if !level.left.is_empty() {
+                self.add_system_source(self.run(index, None)?, &mut sources)?;
+            }
             for number in 0..level.right.len() {
                 let run = self.run(index, Some(number))?;
                 let position = level.merge.as_ref().and_then(|merge| merge.inputs.get(number));
