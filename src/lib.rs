@@ -16,6 +16,8 @@ mod options;
 mod pager;
 mod shm;
 mod snapshot;
+#[allow(dead_code)]
+mod sorted;
 mod stats;
 mod transaction;
 mod work;
