@@ -19,6 +19,7 @@ mod options;
 mod pager;
 mod shm;
 mod snapshot;
+#[allow(dead_code)]
 mod sorted;
 mod stats;
 mod transaction;

@@ -125,7 +125,7 @@ impl Pager {
     ) -> Result<Run> {
         let last = segment.last.max(segment.first).max(segment.root);
         let end = last.saturating_mul(u64::from(self.geometry.page_size()));
-        Ok(Run { segment, redirects, block_count, map: self.map_covering(end)? })
+        Ok(Run::new(segment, redirects, block_count, self.map_covering(end)?))
     }
 
     /// Drops cached pages of a block that is about to be written. Maps need nothing.

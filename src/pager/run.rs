@@ -10,7 +10,7 @@ use crate::env::FileMap;
 use crate::error::{Error, Place, Result};
 use crate::format::checkpoint::{Redirect, Segment};
 use crate::format::geometry::{BlockId, Geometry, PageId};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// What is needed to walk and search one segment.
 #[derive(Clone, Debug)]
@@ -21,11 +21,33 @@ pub(crate) struct Run {
     pub(crate) redirects: Arc<[Redirect]>,
     /// Blocks in the file.
     pub(crate) block_count: u32,
+    /// Real page on which a search without b-tree and pointer begins: the first page, or where the
+    /// merge that consumes this segment has arrived.
+    pub(crate) start: PageId,
     /// Map of the file, if there is one; pages beyond it are read through the cache.
     pub(super) map: Option<Arc<dyn FileMap>>,
+    /// Whether keys start on more than one page; found out when first asked.
+    several_key_pages: OnceLock<bool>,
 }
 
 impl Run {
+    pub(super) fn new(
+        segment: Segment,
+        redirects: Arc<[Redirect]>,
+        block_count: u32,
+        map: Option<Arc<dyn FileMap>>,
+    ) -> Self {
+        let start = segment.first;
+        Run { segment, redirects, block_count, start, map, several_key_pages: OnceLock::new() }
+    }
+
+    /// The same run, searched from `start` on.
+    #[must_use]
+    pub(crate) fn starting_at(mut self, start: PageId) -> Self {
+        self.start = start;
+        self
+    }
+
     /// Where `block`, as named inside the segment, really is.
     #[inline]
     pub(crate) fn real_block(&self, block: BlockId) -> BlockId {
@@ -112,6 +134,46 @@ impl Pager {
         let block = self.geometry.block_of(id);
         let previous = self.follow(run, block, page.previous_pointer())?;
         Ok(Some(self.geometry.last_on_block(previous)))
+    }
+
+    /// Moves `page` on to the next data page on which a cell starts; `false` behind the last.
+    pub(crate) fn turn_forward(&self, run: &Run, page: &mut Page) -> Result<bool> {
+        for _ in 0..run.page_budget(&self.geometry) {
+            let Some(id) = self.next_id(run, page)? else { return Ok(false) };
+            self.turn_to(run, id, page)?;
+            if !page.is_btree() && page.cell_count() > 0 {
+                return Ok(true);
+            }
+        }
+        Err(page.broken("pages of the segment do not end"))
+    }
+
+    /// Moves `page` back to the previous data page on which a cell starts; `false` before the first.
+    pub(crate) fn turn_back(&self, run: &Run, page: &mut Page) -> Result<bool> {
+        for _ in 0..run.page_budget(&self.geometry) {
+            let Some(id) = self.previous_id(run, page)? else { return Ok(false) };
+            self.turn_to(run, id, page)?;
+            if !page.is_btree() && page.cell_count() > 0 {
+                return Ok(true);
+            }
+        }
+        Err(page.broken("pages of the segment do not begin"))
+    }
+
+    /// Whether cells start on more than one data page from the run's start on.
+    ///
+    /// Only then can pointers from the newer neighbour be trusted when the segment has no b-tree:
+    /// such a b-tree existed and was taken over. Otherwise the pointers may be those to a segment
+    /// merged away long ago, a defect of C lsm1.
+    pub(crate) fn has_several_key_pages(&self, run: &Run) -> Result<bool> {
+        if let Some(&known) = run.several_key_pages.get() {
+            return Ok(known);
+        }
+        let mut page = self.real_page(run, run.start)?;
+        let begins = !page.is_btree() && page.cell_count() > 0;
+        let several =
+            (begins || self.turn_forward(run, &mut page)?) && self.turn_forward(run, &mut page)?;
+        Ok(*run.several_key_pages.get_or_init(|| several))
     }
 
     /// The last page of the run: in compressed files the last record that is no padding.

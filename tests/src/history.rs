@@ -80,6 +80,25 @@ impl Operation {
         matches!(self, Operation::Insert(..) | Operation::Delete(_) | Operation::DeleteRange(..))
     }
 
+    /// Whether it is neither write nor read: what shapes files.
+    #[must_use]
+    pub fn is_structural(&self) -> bool {
+        !self.is_write()
+            && !matches!(
+                self,
+                Operation::Get(_)
+                    | Operation::Seek(..)
+                    | Operation::Scan
+                    | Operation::ScanBackward
+                    | Operation::CursorOpen(_)
+                    | Operation::CursorClose(_)
+                    | Operation::CursorFirst(_)
+                    | Operation::CursorLast(_)
+                    | Operation::CursorSeek(..)
+                    | Operation::CursorStep(_)
+            )
+    }
+
     /// What it does to the model.
     pub fn apply(&self, model: &mut Model) {
         match self {
@@ -164,8 +183,7 @@ impl History {
     #[must_use]
     pub fn new(profile: &Profile, seed: u64) -> Self {
         let mut rng = Rng::new(seed);
-        let codec = rng.chance(profile.codecs);
-        let settings = Settings::random(&mut rng, codec);
+        let settings = Settings::random(&mut rng, profile);
         let ranges = rng.chance(profile.ranges);
         let crashes =
             rng.chance(profile.crashes) && !(ranges && profile.avoids(CDefect::RangesAndRecovery));
@@ -173,6 +191,7 @@ impl History {
         let keys = universe(&mut rng, profile);
         let mut generator = Generator {
             profile,
+            page_size: settings.page_size,
             rng,
             keys,
             ranges,
@@ -225,6 +244,7 @@ fn universe(rng: &mut Rng, profile: &Profile) -> Vec<Vec<u8>> {
 
 struct Generator<'a> {
     profile: &'a Profile,
+    page_size: u32,
     rng: Rng,
     keys: Vec<Vec<u8>>,
     ranges: bool,
@@ -480,7 +500,10 @@ impl Generator<'_> {
                 Operation::SetAutomerge(self.rng.between(2, 8) as u32)
             }
             1 => Operation::SetAutowork(self.rng.chance(70)),
-            2 => Operation::SetAutocheckpoint(*self.rng.pick(&[0, 8192, 65536])),
+            2 => {
+                let wish = *self.rng.pick(&[0, 8192, 65536]);
+                Operation::SetAutocheckpoint(self.profile.autocheckpoint(wish, self.page_size))
+            }
             _ => Operation::SetAutoflush(*self.rng.pick(&[0, 1024, 4096, 65536])),
         };
         self.push(operation);

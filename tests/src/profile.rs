@@ -33,13 +33,15 @@ pub enum CDefect {
     /// A cursor open across an automatic flush makes its own writer busy: no writes while a cursor is
     /// open.
     CursorAcrossFlush,
+    /// An automatic checkpoint due after less than a page makes work loop forever: at least a page.
+    TinyAutocheckpoint,
     /// A four-byte key equal to a free-list key confuses merges: no keys that begin with ff ff.
     KeyLikeFreeList,
 }
 
 impl CDefect {
     /// All of them.
-    pub const ALL: [CDefect; 9] = [
+    pub const ALL: [CDefect; 10] = [
         CDefect::FlushThenCrash,
         CDefect::RollbackThenCrash,
         CDefect::OtherMergeCount,
@@ -48,6 +50,7 @@ impl CDefect {
         CDefect::RangeBoundIsKey,
         CDefect::RangesAndRecovery,
         CDefect::CursorAcrossFlush,
+        CDefect::TinyAutocheckpoint,
         CDefect::KeyLikeFreeList,
     ];
 
@@ -63,6 +66,7 @@ impl CDefect {
             CDefect::RangeBoundIsKey => "20.18, T0",
             CDefect::RangesAndRecovery => "K-1",
             CDefect::CursorAcrossFlush => "K-3",
+            CDefect::TinyAutocheckpoint => "N1",
             CDefect::KeyLikeFreeList => "20.9",
         }
     }
@@ -98,7 +102,8 @@ pub struct Settings {
 impl Settings {
     /// A legal combination, small pages and trees more often than not, so that a few hundred
     /// operations reach many levels and blocks.
-    pub fn random(rng: &mut Rng, codecs: bool) -> Self {
+    pub fn random(rng: &mut Rng, profile: &Profile) -> Self {
+        let codec = rng.chance(profile.codecs).then(|| *rng.pick(&[LZ4, ZLIB, ZSTD, ZRLE]));
         let page_size = *rng.pick(&[256, 512, 512, 1024, 1024, 2048, 4096, 16384, 65536]);
         let block_size = (65536 << rng.weighted(&[6, 2, 1])).max(4 * page_size);
         Settings {
@@ -107,12 +112,13 @@ impl Settings {
             automerge: rng.between(2, 8) as u32,
             autoflush: *rng.pick(&[0, 1024, 4096, 4096, 16384, 65536, 1 << 20]),
             autowork: rng.chance(75),
-            autocheckpoint: *rng.pick(&[0, 8192, 65536, 2 << 20]),
+            autocheckpoint: profile
+                .autocheckpoint(*rng.pick(&[0, 8192, 65536, 2 << 20]), page_size),
             safety: *rng.pick(&[0, 1, 1, 2]),
             max_freelist: *rng.pick(&[2, 4, 24, 24]),
             map: rng.chance(50),
             multiple_processes: rng.chance(70),
-            codec: if codecs { Some(*rng.pick(&[LZ4, ZLIB, ZSTD, ZRLE])) } else { None },
+            codec,
         }
     }
 
@@ -204,6 +210,16 @@ impl Profile {
     pub fn operations(mut self, operations: usize) -> Self {
         self.operations = operations;
         self
+    }
+
+    /// The value for autocheckpoint, given what is wished for.
+    #[must_use]
+    pub fn autocheckpoint(&self, wish: u32, page_size: u32) -> u32 {
+        if wish > 0 && self.avoids(CDefect::TinyAutocheckpoint) {
+            wish.max(page_size)
+        } else {
+            wish
+        }
     }
 
     /// Whether a defect is to be stayed away from.

@@ -54,11 +54,27 @@ impl fmt::Debug for Divergence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.history)?;
         writeln!(f, "operation {}: {}", self.index, self.what)?;
-        self.last.iter().try_for_each(|operation| writeln!(f, "    {operation:?}"))
+        // The last operations in full, those before without reads, writes in a row as one line.
+        let (before, last) = self.last.split_at(self.last.len().saturating_sub(12));
+        let mut writes = 0;
+        for operation in before.iter().skip(before.len().saturating_sub(250)) {
+            if operation.is_write() {
+                writes += 1;
+            } else if operation.is_structural() {
+                if writes > 0 {
+                    writeln!(f, "    .. {writes} writes")?;
+                }
+                writes = 0;
+                writeln!(f, "    {operation:?}")?;
+            }
+        }
+        writeln!(f, "    .. {writes} writes")?;
+        last.iter().try_for_each(|operation| writeln!(f, "    {operation:?}"))
     }
 }
 
-/// Runs a history. Returns the content at the end.
+/// Runs a history. Returns the content at the end. With SILTSTONE_NARROW in the environment it scans
+/// after every operation, which finds the first wrong one.
 ///
 /// # Errors
 /// The first difference, with all that is needed to reproduce it.
@@ -67,12 +83,9 @@ pub fn run<S: Subject>(history: &History, subject: &mut S) -> Result<View, Diver
         history: format!("{} seed {} {:?}", history.profile, history.seed, history.settings),
         index,
         what,
-        last: history.operations[index.saturating_sub(12)..]
-            .iter()
-            .take(13.min(index + 1))
-            .cloned()
-            .collect(),
+        last: history.operations[..=index.min(history.operations.len() - 1)].to_vec(),
     };
+    let narrow = std::env::var_os("SILTSTONE_NARROW").is_some();
     let mut model = Model::default();
     let mut cursors: HashMap<usize, Cursor> = HashMap::new();
     subject.create(&history.settings).map_err(|error| diverged(0, format!("create: {error:?}")))?;
@@ -85,6 +98,18 @@ pub fn run<S: Subject>(history: &History, subject: &mut S) -> Result<View, Diver
             Ok(seen) => return Err(diverged(index, difference(&seen, &expected))),
             Err(error) => return Err(diverged(index, format!("refused: {error:?}"))),
         }
+        if narrow {
+            let (seen, expected) = (subject.apply(&Operation::Scan, model.depth()), model.view());
+            match seen {
+                Ok(Seen::Rows(rows)) if rows == expected.rows() => {}
+                other => {
+                    let expected = Seen::Rows(expected.rows());
+                    let what =
+                        other.map_or_else(|e| format!("{e:?}"), |s| difference(&s, &expected));
+                    return Err(diverged(index, format!("scan after it: {what}")));
+                }
+            }
+        }
     }
     let end = history.operations.len().saturating_sub(1);
     subject.close().map_err(|error| diverged(end, format!("close: {error:?}")))?;
@@ -92,7 +117,7 @@ pub fn run<S: Subject>(history: &History, subject: &mut S) -> Result<View, Diver
 }
 
 fn expect(operation: &Operation, view: &View, cursors: &mut HashMap<usize, Cursor>) -> Seen {
-    let mut cursor = |slot: &usize| cursors.get(slot).cloned().unwrap_or_default();
+    let cursor = |slot: &usize| cursors.get(slot).cloned().unwrap_or_default();
     let (slot, moved, position) = match operation {
         Operation::Get(key) => return Seen::Entry(view.seek(crate::model::Seek::Exact, key)),
         Operation::Seek(mode, key) => return Seen::Entry(view.seek(*mode, key)),

@@ -281,3 +281,16 @@ fn api_6_the_user_version_survives_a_rollback_and_dies_with_the_last_handle() {
     peer.quit().unwrap();
     assert_eq!(scene.open().ask(&Command::UserVersion).unwrap().text, "0");
 }
+
+#[test]
+fn new_1_a_checkpoint_due_within_a_page_loops() {
+    let config = CConfig::new().sizes(16384, 64).set(Setting::Autowork, 0);
+    let scene = Scene::new(config.set(Setting::Autocheckpoint, 8));
+    let mut peer = scene.open();
+    peer.put("a", "1").unwrap();
+    peer.flush().unwrap();
+    peer.put("b", "1").unwrap();
+    peer.flush().unwrap();
+    peer.set_timeout(Duration::from_secs(2));
+    assert!(matches!(peer.work(2, 16), Err(PeerError::Timeout)), "right would be to return");
+}
