@@ -64,8 +64,11 @@ fn offset(page: u32) -> u64 {
 pub(crate) fn read_newest(file: &dyn File) -> Result<MetaPages> {
     let pages = [MetaPage::read(file, 1)?, MetaPage::read(file, 2)?];
     let [first, second] = &pages;
-    let order =
-        if second.id() > first.id() { [(2, second), (1, first)] } else { [(1, first), (2, second)] };
+    let order = if second.id() > first.id() {
+        [(2, second), (1, first)]
+    } else {
+        [(1, first), (2, second)]
+    };
     for (page, content) in order {
         if let Some(words) = content.verified() {
             let checkpoint = Checkpoint::decode(words).map_err(|error| in_page(page, error))?;

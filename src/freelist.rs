@@ -194,7 +194,10 @@ impl Blocks {
             self.list.search_from = found.map_or(BlockId::MAX, |block| block + 1);
             if let Some(block) = found {
                 if block > self.count {
-                    return Err(Error::corrupt(Place::Block(block), "a free block beyond the file"));
+                    return Err(Error::corrupt(
+                        Place::Block(block),
+                        "a free block beyond the file",
+                    ));
                 }
                 self.list.remove(block);
                 return Ok(block);
@@ -240,8 +243,7 @@ impl Blocks {
     /// An append point to start a segment at, not on one of `avoided` blocks.
     pub(crate) fn take_append_point(&mut self, avoided: &[BlockId]) -> Option<PageId> {
         let geometry = self.geometry;
-        let usable =
-            |point: PageId| point != 0 && !avoided.contains(&geometry.block_of(point));
+        let usable = |point: PageId| point != 0 && !avoided.contains(&geometry.block_of(point));
         let slot = self.append_points.iter_mut().rev().find(|slot| usable(**slot))?;
         Some(std::mem::take(slot))
     }

@@ -275,7 +275,8 @@ impl<'a> PageWriter<'a> {
     /// Bytes that fill the sector behind the last byte.
     fn padding(&self) -> Vec<u8> {
         let geometry = self.geometry;
-        let sector = u64::from(self.pager.file().sector_size().clamp(512, 65536).next_power_of_two());
+        let sector =
+            u64::from(self.pager.file().sector_size().clamp(512, 65536).next_power_of_two());
         let end = self.last + 1;
         let block_end = geometry.last_on_block(geometry.block_of(self.last)) + 1;
         let len = end.next_multiple_of(sector).min(block_end).saturating_sub(end) as usize;

@@ -178,6 +178,15 @@ impl BtreeCursor {
         }
     }
 
+    /// The cell that holds the key.
+    pub(crate) fn key_position(&self) -> CellPosition {
+        let holder = self.path.iter().rfind(|step| self.valid && step.child > 0);
+        holder.map_or_else(CellPosition::default, |step| CellPosition {
+            page: step.page.id(),
+            cell: step.child as u32 - 1,
+        })
+    }
+
     /// Goes to the first key.
     pub(crate) fn first(&mut self, pager: &Pager) -> Result<()> {
         self.valid = false;

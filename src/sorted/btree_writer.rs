@@ -175,9 +175,7 @@ impl BtreeWriter {
     /// Enters a long key, now that its page has an id.
     fn settle(&mut self, pages: &mut PageWriter<'_>, blocks: &mut Blocks) -> Result<()> {
         match self.waiting.take() {
-            Some(child) => {
-                self.insert(BtreeKey::Indirect(self.pushed_page), child, pages, blocks)
-            }
+            Some(child) => self.insert(BtreeKey::Indirect(self.pushed_page), child, pages, blocks),
             None => Ok(()),
         }
     }

@@ -4,7 +4,6 @@
 //! of the snapshot. A top level that holds nothing but free-list records goes into it as well.
 //! Rules: docs/format.md, "Flush".
 
-use super::btree_input::BtreeInput;
 use super::merge::Merger;
 use super::merge_input::{Input, Source};
 use super::merge_step::{system_records, write_planned};
@@ -48,8 +47,7 @@ impl Worker<'_> {
         } else if takes_btree {
             let run = self.run(0, None)?;
             pointer = self.named_id(&run, run.segment.first);
-            let input = BtreeInput::open(self.pager, run, None)?;
-            sources.push(Source::new(Input::Btree(Box::new(input))));
+            sources.push(Source::new(Input::btree(self.pager, run, None)?));
         }
         let bottom = self.state.levels.len() == usize::from(absorbs);
         let mut merger = Merger::new(sources, takes_btree, bottom, pointer)?;

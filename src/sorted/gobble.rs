@@ -6,13 +6,13 @@
 
 use super::work::Worker;
 use crate::error::Result;
+use crate::format::checkpoint::CellPosition;
 use crate::format::geometry::PageId;
 use crate::format::key::KeyRef;
 use crate::format::page::BtreeKey;
 use crate::freelist::Blocks;
 use crate::pager::Run;
 use crate::sorted::segment_input::SegmentInput;
-use crate::format::checkpoint::CellPosition;
 
 /// Deepest b-tree.
 const MAX_DEPTH: usize = 32;

@@ -3,13 +3,18 @@
 //! A [`Source`] keeps what the merge looks at for every step (the order of its key, flags, pointer)
 //! beside the input, so that most comparisons touch neither page nor tree.
 
-use super::btree_input::BtreeInput;
+use super::btree::BtreeCursor;
 use super::segment_input::SegmentInput;
 use crate::error::Result;
 use crate::format::checkpoint::CellPosition;
 use crate::format::key::KeyRef;
 use crate::format::page::EntryFlags;
+use crate::format::tree_header::TreeRoot;
+use crate::pager::{Pager, Run};
+use crate::shm::Shm;
+use crate::tree::TreeCursor;
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 /// A record in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,15 +43,56 @@ impl RecordInput {
     }
 }
 
+/// A version of the in-memory tree, forward.
+#[derive(Debug)]
+pub(crate) struct TreeInput<'a> {
+    shm: &'a Shm,
+    root: TreeRoot,
+    cursor: TreeCursor,
+    value: Vec<u8>,
+}
+
+/// The b-tree of a segment, forward: keys and pointers only.
+#[derive(Debug)]
+pub(crate) struct BtreeInput<'a> {
+    pager: &'a Pager,
+    cursor: BtreeCursor,
+}
+
 /// Something a merge reads.
 #[derive(Debug)]
 pub(crate) enum Input<'a> {
     /// A segment.
     Segment(Box<SegmentInput<'a>>),
-    /// The b-tree of the next older level: keys and pointers only.
+    /// The b-tree of the next older level.
     Btree(Box<BtreeInput<'a>>),
+    /// A version of the in-memory tree.
+    Tree(Box<TreeInput<'a>>),
     /// Records in memory.
     Records(RecordInput),
+}
+
+impl<'a> Input<'a> {
+    /// Reads the tree `root` in `shm`.
+    pub(crate) fn tree(shm: &'a Shm, root: &TreeRoot) -> Result<Self> {
+        let mut cursor = TreeCursor::new();
+        cursor.first(shm, root)?;
+        Ok(Input::Tree(Box::new(TreeInput { shm, root: *root, cursor, value: Vec::new() })))
+    }
+
+    /// Reads the b-tree of `run` from `position` on, or from its first key.
+    pub(crate) fn btree(
+        pager: &'a Pager,
+        run: Run,
+        position: Option<CellPosition>,
+    ) -> Result<Self> {
+        let mut cursor = BtreeCursor::new(Arc::new(run));
+        match position {
+            Some(position) => cursor.at(pager, position)?,
+            None => cursor.first(pager)?,
+        }
+        Ok(Input::Btree(Box::new(BtreeInput { pager, cursor })))
+    }
 }
 
 /// Kind of key in the upper bits, its first eight bytes below: unequal ranks order as keys do.
@@ -68,8 +114,7 @@ pub(crate) struct Source<'a> {
 impl<'a> Source<'a> {
     /// Stands where `input` stands.
     pub(crate) fn new(input: Input<'a>) -> Self {
-        let mut source =
-            Source { input, rank: EXHAUSTED, flags: EntryFlags::NONE, pointer: 0 };
+        let mut source = Source { input, rank: EXHAUSTED, flags: EntryFlags::NONE, pointer: 0 };
         source.load();
         source
     }
@@ -80,10 +125,13 @@ impl<'a> Source<'a> {
             Input::Segment(input) if input.is_valid() => {
                 (input.flags(), input.pointer(), input.key())
             }
-            Input::Btree(input) if input.is_valid() => {
-                let key = input.key();
+            Input::Btree(input) if input.cursor.is_valid() => {
+                let key = input.cursor.key();
                 let topic = if key.system { EntryFlags::SYSTEM } else { EntryFlags::NONE };
-                (topic, input.pointer(), key.bytes)
+                (topic, input.cursor.pointer(), key.bytes)
+            }
+            Input::Tree(input) if input.cursor.is_valid() => {
+                (input.cursor.flags(), 0, input.cursor.key())
             }
             Input::Records(RecordInput { current: Some(record), .. }) => {
                 (record.flags, 0, record.key.as_slice())
@@ -117,7 +165,8 @@ impl<'a> Source<'a> {
     pub(crate) fn key(&self) -> &[u8] {
         match &self.input {
             Input::Segment(input) => input.key(),
-            Input::Btree(input) => input.key().bytes,
+            Input::Btree(input) => input.cursor.key().bytes,
+            Input::Tree(input) => input.cursor.key(),
             Input::Records(input) => input.current.as_ref().map_or(&[], |record| &record.key),
         }
     }
@@ -135,20 +184,20 @@ impl<'a> Source<'a> {
         match &self.input {
             Input::Segment(input) => input.value_len(),
             Input::Btree(_) => 0,
-            Input::Records(input) => {
-                input.current.as_ref().map_or(0, |record| record.value.len())
-            }
+            Input::Tree(input) => input.cursor.value_len().map_or(0, |len| len as usize),
+            Input::Records(input) => input.current.as_ref().map_or(0, |record| record.value.len()),
         }
     }
 
     /// Hands the current value over in parts.
-    pub(crate) fn copy_value(
-        &mut self,
-        sink: &mut dyn FnMut(&[u8]) -> Result<()>,
-    ) -> Result<()> {
+    pub(crate) fn copy_value(&mut self, sink: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
         match &mut self.input {
             Input::Segment(input) => input.copy_value(sink),
             Input::Btree(_) => Ok(()),
+            Input::Tree(input) => {
+                input.cursor.value(input.shm, &mut input.value)?;
+                sink(&input.value)
+            }
             Input::Records(input) => match &input.current {
                 Some(record) => sink(&record.value),
                 None => Ok(()),
@@ -160,7 +209,8 @@ impl<'a> Source<'a> {
     pub(crate) fn advance(&mut self) -> Result<()> {
         match &mut self.input {
             Input::Segment(input) => input.advance()?,
-            Input::Btree(input) => input.advance()?,
+            Input::Btree(input) => input.cursor.next(input.pager)?,
+            Input::Tree(input) => input.cursor.next(input.shm, &input.root)?,
             Input::Records(input) => input.current = input.records.next(),
         }
         self.load();
@@ -171,8 +221,8 @@ impl<'a> Source<'a> {
     pub(crate) fn position(&self) -> CellPosition {
         match &self.input {
             Input::Segment(input) => input.position(),
-            Input::Btree(input) => input.position(),
-            Input::Records(_) => CellPosition::default(),
+            Input::Btree(input) => input.cursor.position(),
+            Input::Tree(_) | Input::Records(_) => CellPosition::default(),
         }
     }
 
@@ -180,8 +230,8 @@ impl<'a> Source<'a> {
     pub(crate) fn key_position(&self) -> CellPosition {
         match &self.input {
             Input::Segment(input) => input.position(),
-            Input::Btree(input) => input.key_position(),
-            Input::Records(_) => CellPosition::default(),
+            Input::Btree(input) => input.cursor.key_position(),
+            Input::Tree(_) | Input::Records(_) => CellPosition::default(),
         }
     }
 

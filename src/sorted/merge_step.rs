@@ -5,7 +5,6 @@
 //! written, every input on the beginning of a record, the split key one of them. Inputs are freed
 //! only after all of them were read in order. Format: docs/format.md, "Merge work".
 
-use super::btree_input::BtreeInput;
 use super::btree_writer::BtreeWriter;
 use super::merge::{Merger, Plan};
 use super::merge_input::{Input, Record, RecordInput, Source};
@@ -147,8 +146,8 @@ impl<'a> Worker<'a> {
         if takes_btree {
             let run = self.run(index + 1, None)?;
             pointer = self.named_id(&run, run.segment.first);
-            let input = BtreeInput::open(self.pager, run, position(level.right.len()))?;
-            sources.push(Source::new(Input::Btree(Box::new(input))));
+            let input = Input::btree(self.pager, run, position(level.right.len()))?;
+            sources.push(Source::new(input));
         }
         if let Some(merge) = &level.merge {
             pointer = merge.current_pointer;

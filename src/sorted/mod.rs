@@ -10,7 +10,7 @@
 //! | `cursor` | all sources as one sequence |
 //! | `get` | one key |
 //! | `segment_writer`, `btree_writer` | a segment and its b-tree while they are written |
-//! | `segment_input`, `btree_input`, `merge_input` | what merges read |
+//! | `segment_input`, `merge_input` | what merges read |
 //! | `merge` | several inputs as one sequence of records to write |
 //! | `merge_step`, `gobble` | a piece of a merge, inputs freed as it goes |
 //! | `flush` | in-memory trees as a new top level |
@@ -19,7 +19,6 @@
 
 mod block_move;
 pub(crate) mod btree;
-mod btree_input;
 mod btree_writer;
 pub(crate) mod cursor;
 mod flush;

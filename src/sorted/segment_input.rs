@@ -151,10 +151,7 @@ impl<'a> SegmentInput<'a> {
     }
 
     /// Hands the current value over in parts.
-    pub(crate) fn copy_value(
-        &mut self,
-        sink: &mut dyn FnMut(&[u8]) -> Result<()>,
-    ) -> Result<()> {
+    pub(crate) fn copy_value(&mut self, sink: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let Some(page) = &self.page else { return Ok(()) };
         let len = self.cell.value_len;
         let at = self.cell.body + self.cell.key_len;
@@ -233,9 +230,10 @@ impl<'a> SegmentInput<'a> {
     }
 
     fn next_page(&mut self, page: &Page) -> Result<Option<Page>> {
-        self.steps_left = self.steps_left.checked_sub(1).ok_or_else(|| {
-            page.broken("the pages of the segment form a loop")
-        })?;
+        self.steps_left = self
+            .steps_left
+            .checked_sub(1)
+            .ok_or_else(|| page.broken("the pages of the segment form a loop"))?;
         match self.pager.next_id(&self.run, page)? {
             Some(id) => self.pager.real_page(&self.run, id).map(Some),
             None => Ok(None),
@@ -301,9 +299,7 @@ impl<'a> SegmentInput<'a> {
             if !next.is_btree() {
                 let limit = match footer.cell_count {
                     0 => footer.content_end,
-                    _ => footer
-                        .cell_offset(next.bytes(), 0)
-                        .map_err(|rule| next.broken(rule))?,
+                    _ => footer.cell_offset(next.bytes(), 0).map_err(|rule| next.broken(rule))?,
                 };
                 return Ok(BodyPlace { page: next, offset: 0, limit });
             }

@@ -1,7 +1,11 @@
 //! Random histories of the worker, checked after every step against a model by an independent
 //! reader of the file (tests/tools/lsmdump.py).
 
+use super::ReadView;
+use super::cursor::MergedCursor;
+use super::get::get;
 use super::merge_input::{Input, Record, RecordInput};
+use super::snapshot::Snapshot;
 use super::test_file::MemoryFile;
 use super::work::{Worker, WorkerConfig};
 use crate::codec::Codec;
@@ -150,7 +154,7 @@ fn hex(bytes: &[u8]) -> String {
 /// A database without log, locks and shared memory.
 pub(super) struct Store {
     pub(super) file: Arc<MemoryFile>,
-    pub(super) pager: Pager,
+    pub(super) pager: Arc<Pager>,
     pub(super) now: Checkpoint,
     pub(super) model: Model,
     on_disk: Checkpoint,
@@ -176,7 +180,7 @@ impl Store {
         let codec: Option<Arc<dyn Codec>> = compressed.then(|| Arc::new(ZeroRuns) as _);
         let options = PagerOptions { cache_bytes: 256 << 10, map_bytes: 0 };
         Store {
-            pager: Pager::new(file.clone(), now.geometry().unwrap(), codec, options),
+            pager: Arc::new(Pager::new(file.clone(), now.geometry().unwrap(), codec, options)),
             file,
             on_disk: now.clone(),
             config: WorkerConfig { automerge: 3, max_freelist: 24, compression: now.compression },
@@ -248,7 +252,11 @@ impl Store {
             model.iter().map(|(key, value)| format!("{}\t{}\n", hex(key), hex(value))).collect();
         if scan != expected {
             let lines = scan.lines().zip(expected.lines()).find(|(a, b)| a != b);
-            panic!("{context}: {} and {} bytes, first at {lines:.200?}", scan.len(), expected.len());
+            panic!(
+                "{context}: {} and {} bytes, first at {lines:.200?}",
+                scan.len(),
+                expected.len()
+            );
         }
     }
 
@@ -265,6 +273,25 @@ impl Store {
             }
         }
         out.into_iter().collect()
+    }
+
+    /// Lets our own reader judge: a scan, and every key looked up.
+    fn verify(&self, context: &str) {
+        let snapshot = Arc::new(Snapshot::new(self.now.clone(), &self.pager).expect(context));
+        let view = ReadView { snapshot, pager: self.pager.clone() };
+        let mut cursor = MergedCursor::new(&view);
+        cursor.first(&view).expect(context);
+        for (key, value) in &self.model {
+            assert_eq!(hex(cursor.key()), hex(key), "{context}");
+            assert_eq!(cursor.value(&view).expect(context), value, "{context}");
+            cursor.next(&view).expect(context);
+        }
+        assert!(!cursor.is_valid(), "{context}: {}", hex(cursor.key()));
+        for number in 0..700 {
+            let key = format!("k{number:04}").into_bytes();
+            let found = get(&view, &key).expect(context);
+            assert_eq!(found.as_ref(), self.model.get(&key), "{context}: get {number}");
+        }
     }
 
     pub(super) fn judge_now(&self, context: &str) {
@@ -319,7 +346,7 @@ impl Store {
     }
 }
 
-fn history(name: &str, page_size: u32, compressed: bool, seed: u64, steps: u64) {
+fn history(name: &str, page_size: u32, compressed: bool, seed: u64, (steps, judged): (u64, u64)) {
     let mut random = Random(seed);
     let mut store = Store::new(name, page_size, compressed);
     for step in 0..steps {
@@ -339,7 +366,8 @@ fn history(name: &str, page_size: u32, compressed: bool, seed: u64, steps: u64) 
             10 if random.below(3) == 0 => store.crash(),
             _ => store.checkpoint(),
         }
-        if step % 6 == 5 || step + 1 == steps {
+        store.verify(&context);
+        if step % judged == judged - 1 || step + 1 == steps {
             store.judge_now(&context);
             store.judge(&store.on_disk, &store.on_disk_model, &format!("{context} on disk"));
         }
@@ -359,31 +387,43 @@ fn history(name: &str, page_size: u32, compressed: bool, seed: u64, steps: u64) 
 
 #[test]
 fn random_histories_with_the_smallest_pages() {
-    history("plain-256", 256, false, 0x5EED_0001, 60);
-    history("packed-256", 256, true, 0xC0DE_0001, 40);
+    history("plain-256", 256, false, 0x5EED_0001, (60, 8));
+    history("packed-256", 256, true, 0xC0DE_0001, (40, 8));
 }
 
 #[test]
 fn random_histories_with_small_pages() {
-    history("plain-512", 512, false, 0x5EED_0002, 60);
-    history("packed-512", 512, true, 0xC0DE_0002, 40);
+    history("plain-512", 512, false, 0x5EED_0002, (60, 8));
+    history("packed-512", 512, true, 0xC0DE_0002, (40, 8));
 }
 
 #[test]
 fn random_histories_with_pages_of_one_kilobyte() {
-    history("plain-1024", 1024, false, 0x5EED_0003, 60);
-    history("packed-1024", 1024, true, 0xC0DE_0003, 40);
+    history("plain-1024", 1024, false, 0x5EED_0003, (60, 8));
+    history("packed-1024", 1024, true, 0xC0DE_0003, (40, 8));
 }
 
 #[test]
 fn random_histories_with_the_default_page() {
-    history("plain-4096", 4096, false, 0x5EED_0004, 60);
+    history("plain-4096", 4096, false, 0x5EED_0004, (60, 8));
 }
 
 #[test]
 fn random_histories_with_four_pages_in_a_block() {
-    history("plain-16384", 16384, false, 0x5EED_0005, 40);
-    history("packed-16384", 16384, true, 0xC0DE_0004, 60);
+    history("plain-16384", 16384, false, 0x5EED_0005, (40, 8));
+    history("packed-16384", 16384, true, 0xC0DE_0004, (60, 8));
+}
+
+/// More seeds: `SEEDS=first..last cargo test -p siltstone --lib many_histories -- --ignored`.
+#[test]
+#[ignore = "runs as long as it is told to"]
+fn many_histories() {
+    let seeds = std::env::var("SEEDS").unwrap_or_else(|_| "1..20".into());
+    let (first, last) = seeds.split_once("..").unwrap();
+    for seed in first.parse().unwrap()..last.parse::<u64>().unwrap() {
+        let page_size = 256 << (seed % 7);
+        history("many", page_size, seed % 3 == 0, seed * 0x9E37_79B9, (150, 50));
+    }
 }
 
 #[test]
