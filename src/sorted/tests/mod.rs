@@ -2,6 +2,8 @@
 //! against a model that applies the visibility rule to raw cells, seeks of all kinds, both
 //! directions, with and without maps, and damaged bytes.
 
+mod build;
 mod fixtures;
 mod hostile;
+mod merging;
 mod support;
