@@ -14,12 +14,15 @@ pub mod format;
 mod options;
 #[allow(dead_code)]
 mod pager;
+#[allow(dead_code)]
 mod shm;
 mod snapshot;
 #[allow(dead_code)]
 mod sorted;
 mod stats;
 mod transaction;
+#[allow(dead_code)]
+mod tree;
 mod work;
 
 pub use check::CheckReport;
