@@ -11,11 +11,16 @@
 //! Rules: docs/format.md, "Range deletes" and "Reading".
 
 use super::ReadView;
-use super::level::{Head, LevelSources, Source, State};
+use super::get;
+use super::level::LevelSources;
+use super::snapshot::Snapshot;
+use super::source::{Head, Role, Source, State};
 use crate::error::Result;
 use crate::format::key::{KeyBuffer, KeyRef};
 use crate::format::page::EntryFlags;
+use crate::format::tree_header::TreeRoot;
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 /// Where [`MergedCursor::seek`] goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,8 +62,15 @@ pub(crate) struct MergedCursor {
     current: Option<usize>,
     /// How many heads say that the gap behind them is deleted.
     covering: usize,
-    /// Where to resume when the direction changes.
+    /// Where to resume when the direction changes or the tree has changed.
     resume: KeyBuffer,
+    /// The tree has changed since the cursor was positioned.
+    is_stale: bool,
+    /// The value at `resume` while stale.
+    stale_value: Vec<u8>,
+    /// What the sources were made of.
+    snapshot: Arc<Snapshot>,
+    old_root: Option<TreeRoot>,
 }
 
 impl MergedCursor {
@@ -73,7 +85,8 @@ impl MergedCursor {
     }
 
     fn over(view: &ReadView, system: bool) -> Self {
-        let (sources, levels) = LevelSources::of(view);
+        let mut sources = Source::trees(view);
+        let levels = LevelSources::of(view, &mut sources);
         let leaves = sources.len().next_power_of_two().max(1);
         MergedCursor {
             heads: vec![Head::END; sources.len()],
@@ -87,6 +100,10 @@ impl MergedCursor {
             current: None,
             covering: 0,
             resume: KeyBuffer::default(),
+            is_stale: false,
+            stale_value: Vec::new(),
+            snapshot: Arc::clone(&view.snapshot),
+            old_root: view.old,
         }
     }
 
@@ -99,12 +116,20 @@ impl MergedCursor {
     /// The current key; empty when not on an entry.
     #[inline]
     pub(crate) fn key(&self) -> &[u8] {
+        if self.is_stale {
+            return &self.resume.bytes;
+        }
         self.current.and_then(|at| self.sources.get(at)).map_or(&[], |source| source.key().bytes)
     }
 
     /// The current value; empty when not on an entry. Borrowed until the cursor moves.
     #[inline]
     pub(crate) fn value(&mut self, view: &ReadView) -> Result<&[u8]> {
+        if self.is_stale {
+            self.stale_value.clear();
+            get::lookup(view, self.resume.as_ref(), &mut self.stale_value)?;
+            return Ok(&self.stale_value);
+        }
         match self.current.and_then(|at| self.sources.get_mut(at)) {
             Some(source) => source.value(view),
             None => Ok(&[]),
@@ -173,8 +198,49 @@ impl MergedCursor {
         self.step(view, Direction::Backward)
     }
 
+    /// Says that the transaction this cursor belongs to has changed the tree: from now on the
+    /// cursor is used with a new view. It keeps its key, and goes on from there when it is moved;
+    /// its value is what the new view has for the key, empty if nothing.
+    pub(crate) fn tree_changed(&mut self) {
+        let Some(current) = self.current.filter(|_| !self.is_stale) else { return };
+        let mut resume = std::mem::take(&mut self.resume);
+        resume.set(self.key_of(current));
+        self.resume = resume;
+        self.is_stale = true;
+    }
+
+    /// Goes on from the key where the cursor stood when the tree changed.
+    fn refresh(&mut self, view: &ReadView, direction: Direction) -> Result<()> {
+        let resume = std::mem::take(&mut self.resume);
+        let has_live = self.sources.first().is_some_and(|source| source.role() == Role::Live);
+        let result = if has_live && self.fits(view) && self.direction == direction {
+            // All sources but the live tree stand where they stood.
+            self.refresh_live(view, resume.as_ref())
+        } else {
+            self.turn(view, resume.as_ref(), direction)
+        };
+        self.resume = resume;
+        result
+    }
+
+    fn refresh_live(&mut self, view: &ReadView, key: KeyRef<'_>) -> Result<()> {
+        if let (Some(source), Some(head)) = (self.sources.first_mut(), self.heads.first_mut()) {
+            *head = source.seek_tree(view, key, self.direction)?;
+        }
+        self.play_all();
+        let winner = self.winner();
+        if self.head(winner).state == State::Entry && self.key_of(winner) == key {
+            self.advance(view, 1)?;
+        }
+        self.settle(view)
+    }
+
     #[inline]
     fn step(&mut self, view: &ReadView, direction: Direction) -> Result<()> {
+        if std::mem::take(&mut self.is_stale) {
+            self.current = None;
+            return self.refresh(view, direction);
+        }
         let Some(current) = self.current.take() else { return Ok(()) };
         if self.direction != direction {
             let mut resume = std::mem::take(&mut self.resume);
@@ -201,11 +267,29 @@ impl MergedCursor {
         }
     }
 
+    /// Whether the sources are those of `view`.
+    fn fits(&self, view: &ReadView) -> bool {
+        let has_live = self.sources.first().is_some_and(|source| source.role() == Role::Live);
+        Arc::ptr_eq(&self.snapshot, &view.snapshot)
+            && self.old_root == view.old
+            && has_live == (view.live.node != 0)
+    }
+
     /// Positions every source at or beyond `key` and plays the tournament.
     fn position(&mut self, view: &ReadView, key: KeyRef<'_>, direction: Direction) -> Result<()> {
         self.current = None;
         self.direction = direction;
+        self.is_stale = false;
+        if !self.fits(view) {
+            *self = Self::over(view, self.system);
+            self.direction = direction;
+        }
         self.heads.fill(Head::END);
+        for (source, head) in self.sources.iter_mut().zip(&mut self.heads) {
+            if matches!(source.role(), Role::Live | Role::Old) {
+                *head = source.seek_tree(view, key, direction)?;
+            }
+        }
         let mut pointer = 0;
         for (index, level) in self.levels.iter().enumerate() {
             let next_split = self.levels.get(index + 1).and_then(LevelSources::split);

@@ -11,6 +11,7 @@ use crate::format::geometry::PageId;
 use crate::format::key::KeyRef;
 use crate::format::page::EntryFlags;
 use crate::pager::{Page, Pager, Run};
+use crate::tree::{self, Found};
 
 /// What a source says about a key.
 enum Verdict {
@@ -38,10 +39,18 @@ pub(crate) fn get(view: &ReadView, key: &[u8]) -> Result<Option<Vec<u8>>> {
     Ok(lookup(view, KeyRef::user(key), &mut value)?.then_some(value))
 }
 
-/// Appends the value of `key` to `out`; tells whether there is one.
+/// Appends the value of `key` to the empty `out`; tells whether there is one.
 pub(crate) fn lookup(view: &ReadView, key: KeyRef<'_>, out: &mut Vec<u8>) -> Result<bool> {
     let mut lookup =
         Lookup { pager: &view.pager, key, page: Page::default(), scratch: Vec::new(), pointer: 0 };
+    let trees = [Some(&view.live), view.old.as_ref()];
+    for root in trees.into_iter().flatten().filter(|root| root.node != 0 && !key.system) {
+        match tree::lookup(&view.shm, root, key.bytes, Some(&mut *out))? {
+            Found::Value => return Ok(true),
+            Found::Deleted => return Ok(false),
+            Found::Undecided => {}
+        }
+    }
     let levels = &view.snapshot.levels;
     for (index, level) in levels.iter().enumerate() {
         match lookup.level(level, levels.get(index + 1), out)? {

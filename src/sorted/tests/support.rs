@@ -6,7 +6,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::checkpoint::{Checkpoint, verified_len};
 use crate::format::key::KeyBuffer;
 use crate::format::page::EntryFlags;
+use crate::format::tree_header::TreeRoot;
 use crate::pager::{Pager, PagerOptions, Run};
+use crate::shm::Shm;
 use crate::sorted::ReadView;
 use crate::sorted::segment_cursor::SegmentCursor;
 use crate::sorted::snapshot::Snapshot;
@@ -128,7 +130,8 @@ pub(super) fn open(bytes: &Arc<Vec<u8>>, options: PagerOptions) -> Result<ReadVi
     let file = Arc::new(Bytes(Arc::clone(bytes)));
     let pager = Arc::new(Pager::new(file, checkpoint.geometry()?, codec, options));
     let snapshot = Arc::new(Snapshot::new(checkpoint, &pager)?);
-    Ok(ReadView { snapshot, pager })
+    let live = TreeRoot::default();
+    Ok(ReadView { shm: Shm::heap()?, live, old: None, snapshot, pager })
 }
 
 /// With map, and with a cache of very few pages.
