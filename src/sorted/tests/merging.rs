@@ -10,34 +10,34 @@ use crate::sorted::cursor::{MergedCursor, Seek};
 use crate::sorted::get::get;
 use std::collections::BTreeMap;
 
-const KEYS: usize = 40;
+pub(super) const KEYS: usize = 40;
 
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
-    fn below(&mut self, limit: usize) -> usize {
+    pub(super) fn below(&mut self, limit: usize) -> usize {
         self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         ((self.0 >> 33) as usize) % limit
     }
 
-    fn one_in(&mut self, count: usize) -> bool {
+    pub(super) fn one_in(&mut self, count: usize) -> bool {
         self.below(count) == 0
     }
 }
 
-fn key(index: usize) -> Vec<u8> {
+pub(super) fn key(index: usize) -> Vec<u8> {
     format!("k{index:02}").into_bytes()
 }
 
 /// Operations of one flush.
 #[derive(Clone, Debug)]
-enum Operation {
+pub(super) enum Operation {
     Insert(usize, Vec<u8>),
     Delete(usize),
     DeleteRange(usize, usize),
 }
 
-fn operations(random: &mut Random, serial: usize) -> Vec<Operation> {
+pub(super) fn operations(random: &mut Random, serial: usize) -> Vec<Operation> {
     (0..1 + random.below(12))
         .map(|step| match random.below(5) {
             0 => Operation::Delete(random.below(KEYS)),
@@ -54,7 +54,7 @@ fn operations(random: &mut Random, serial: usize) -> Vec<Operation> {
 }
 
 /// What the in-memory tree makes of the operations.
-fn entries(operations: &[Operation]) -> Vec<Entry> {
+pub(super) fn entries(operations: &[Operation]) -> Vec<Entry> {
     let mut points: Vec<Option<Option<Vec<u8>>>> = vec![None; KEYS];
     let mut covered = [false; KEYS];
     // gaps[i] is the open interval between keys i and i + 1.
@@ -99,7 +99,7 @@ fn entries(operations: &[Operation]) -> Vec<Entry> {
     out
 }
 
-fn apply(model: &mut BTreeMap<Vec<u8>, Vec<u8>>, operations: &[Operation]) {
+pub(super) fn apply(model: &mut BTreeMap<Vec<u8>, Vec<u8>>, operations: &[Operation]) {
     for operation in operations {
         match operation {
             Operation::Insert(at, value) => {
@@ -219,7 +219,7 @@ impl Case {
 }
 
 /// Makes the levels of `batches` (newest first); some neighbours in the middle of a merge.
-fn build(mut random: Random, batches: &[Vec<Entry>]) -> std::sync::Arc<Vec<u8>> {
+pub(super) fn build(mut random: Random, batches: &[Vec<Entry>]) -> std::sync::Arc<Vec<u8>> {
     let count = batches.len();
     let merge_from = random.below(count);
     let merge_count = 2 + random.below(3);
@@ -331,7 +331,7 @@ fn key_at(case: &Case, written: &Written, at: CellPosition) -> Vec<u8> {
     case.builder.key(at).unwrap_or_else(|| panic!("no cell at {at:?} in {written:?}"))
 }
 
-fn check(view: &ReadView, rows: &[(Vec<u8>, Vec<u8>)], what: &str) {
+pub(super) fn check(view: &ReadView, rows: &[(Vec<u8>, Vec<u8>)], what: &str) {
     let mut cursor = MergedCursor::new(view);
     for backward in [false, true] {
         let mut found = Vec::new();

@@ -7,3 +7,4 @@ mod fixtures;
 mod hostile;
 mod merging;
 mod support;
+mod trees;
