@@ -14,14 +14,14 @@ pub mod format;
 mod options;
 #[allow(dead_code)]
 mod pager;
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 mod shm;
 mod snapshot;
 #[allow(dead_code)]
 mod sorted;
 mod stats;
 mod transaction;
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 mod tree;
 mod work;
 

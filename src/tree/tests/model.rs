@@ -139,7 +139,7 @@ fn history_of_one_seed(seed: u64, operations: usize, key_count: usize) {
     let mut random = Random::new(seed);
     let keys = keys(key_count);
     let mut world =
-        if seed % 2 == 0 { World::new() } else { World::before_wrap(random.below(20) as u32 + 1) };
+        if seed.is_multiple_of(2) { World::new() } else { World::before_wrap(random.below(20) as u32 + 1) };
     let mut history: Vec<Operation> = Vec::new();
     let mut marks: Vec<(TreeMark, usize, u32)> = Vec::new();
     let mut cursor = TreeCursor::new();
