@@ -138,8 +138,11 @@ fn random_operation(random: &mut Random, keys: &[Vec<u8>]) -> Operation {
 fn history_of_one_seed(seed: u64, operations: usize, key_count: usize) {
     let mut random = Random::new(seed);
     let keys = keys(key_count);
-    let mut world =
-        if seed.is_multiple_of(2) { World::new() } else { World::before_wrap(random.below(20) as u32 + 1) };
+    let mut world = if seed.is_multiple_of(2) {
+        World::new()
+    } else {
+        World::before_wrap(random.below(20) as u32 + 1)
+    };
     let mut history: Vec<Operation> = Vec::new();
     let mut marks: Vec<(TreeMark, usize, u32)> = Vec::new();
     let mut cursor = TreeCursor::new();
