@@ -12,7 +12,7 @@ fn filled(random: &mut Random) -> World {
     for _ in 0..if cfg!(miri) { 2 } else { 8 } {
         world.begin();
         for _ in 0..10 {
-            let len = random.below(2000);
+            let len = random.below(if cfg!(miri) { 50 } else { 2000 });
             let key = random.bytes(1 + len % 5);
             world.insert(&key, &random.bytes(len)).unwrap();
         }

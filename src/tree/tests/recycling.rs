@@ -7,9 +7,14 @@ use crate::tree::{
 
 fn fill(world: &mut World, random: &mut Random, generation: u8) {
     world.begin();
-    for _ in 0..if cfg!(miri) { 8 } else { 40 } {
+    for _ in 0..if cfg!(miri) { 4 } else { 40 } {
         let key = [random.below(200) as u8];
-        world.insert(&key, &vec![generation; 1000 + random.below(3000)]).unwrap();
+        world
+            .insert(
+                &key,
+                &vec![generation; 1000 + random.below(if cfg!(miri) { 30 } else { 3000 })],
+            )
+            .unwrap();
     }
     world.commit();
 }
@@ -17,7 +22,7 @@ fn fill(world: &mut World, random: &mut Random, generation: u8) {
 fn flush_cycles(mut world: World, seed: u64) {
     let mut random = Random::new(seed);
     let mut most_chunks = 0;
-    let rounds = if cfg!(miri) { 4 } else { 120 };
+    let rounds = if cfg!(miri) { 2 } else { 120 };
     for round in 0..rounds {
         let generation = round as u8;
         fill(&mut world, &mut random, generation);
@@ -58,7 +63,7 @@ fn flush_cycles(mut world: World, seed: u64) {
         assert_eq!(world.header.used_chunk_id, id);
         let mark = world.write(|writer| writer.mark());
         let live = check(&world.shm, &world.header.live).unwrap();
-        world.insert(b"large", &vec![9; 200_000]).unwrap();
+        world.insert(b"large", &vec![9; if cfg!(miri) { 40_000 } else { 200_000 }]).unwrap();
         world.delete_range(b"", b"z").unwrap();
         world.write(|writer| writer.rollback_to(&mark)).unwrap();
         assert_eq!(check(&world.shm, &world.header.live).unwrap(), live);

@@ -47,7 +47,7 @@ fn read_once(shm: &Shm, slots: &Slots, slot: usize) -> Result<Option<u32>> {
 
 #[test]
 fn readers_see_whole_transactions_while_chunks_are_recycled() {
-    let rounds: u32 = if cfg!(miri) { 6 } else { 1500 };
+    let rounds: u32 = if cfg!(miri) { 3 } else { 1500 };
     let mut world = World::new();
     let shm = world.shm.clone();
     let slots: Slots = Mutex::new(vec![None; 3]);
@@ -84,12 +84,16 @@ fn readers_see_whole_transactions_while_chunks_are_recycled() {
             };
             let mut writer = TreeWriter::new(&shm, header, &mut undo, &mut in_use, 1 << 26);
             for key in 1..=KEYS {
-                let value = generation.to_ne_bytes().repeat(100 + (generation % 300) as usize);
+                let value = generation.to_ne_bytes().repeat(if cfg!(miri) {
+                    20
+                } else {
+                    100 + (generation % 300) as usize
+                });
                 writer.insert(&key.to_be_bytes(), &value).unwrap();
                 if key == KEYS / 2 && generation % 5 == 0 {
                     // Work that is thrown away.
                     let mark = writer.mark();
-                    writer.insert(b"aside", &[1; 40_000]).unwrap();
+                    writer.insert(b"aside", &[1; if cfg!(miri) { 40 } else { 40_000 }]).unwrap();
                     writer.delete_range(b"", b"~").unwrap();
                     writer.rollback_to(&mark).unwrap();
                 }
