@@ -11,6 +11,8 @@ mod database;
 mod default_env;
 mod error;
 pub mod format;
+#[allow(dead_code, unused_imports)] // used by the room `shared`
+mod log;
 mod options;
 mod shm;
 mod snapshot;
