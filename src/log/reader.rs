@@ -203,7 +203,9 @@ impl<'a> LogReader<'a> {
         let halves = self.fill(all)?.get(..all).and_then(|bytes| bytes.split_at_checked(first));
         Ok(halves.map(|(first, second)| match kind {
             RecordKind::Delete { .. } => LogOperation::Delete { key: first },
-            RecordKind::DeleteRange { .. } => LogOperation::DeleteRange { low: first, high: second },
+            RecordKind::DeleteRange { .. } => {
+                LogOperation::DeleteRange { low: first, high: second }
+            }
             _ => LogOperation::Insert { key: first, value: second },
         }))
     }

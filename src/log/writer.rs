@@ -154,8 +154,7 @@ impl LogWriter {
 
     /// Remembers this point.
     pub(crate) fn mark(&mut self) -> LogMark {
-        let (groups, rest) =
-            self.buffer.get(self.folded..).unwrap_or_default().as_chunks::<8>();
+        let (groups, rest) = self.buffer.get(self.folded..).unwrap_or_default().as_chunks::<8>();
         self.checksum.fold(groups);
         let mut tail = [0; 8];
         tail.iter_mut().zip(rest).for_each(|(to, &from)| *to = from);
@@ -293,8 +292,7 @@ impl LogWriter {
             return Err(Error::misuse("keys and values are limited to 2147483647 bytes"));
         }
         let field = |bytes: &[u8]| varint::len(bytes.len() as u64) as u64 + bytes.len() as u64;
-        let needed =
-            1 + log_record::CHECKSUM_LEN as u64 + field(first) + second.map_or(0, field);
+        let needed = 1 + log_record::CHECKSUM_LEN as u64 + field(first) + second.map_or(0, field);
         let jumped = self.jump_if_required(needed)?;
         let reserve = usize::try_from(needed).unwrap_or(usize::MAX);
         if self.buffer.try_reserve(reserve).is_err() {
@@ -364,7 +362,8 @@ impl LogWriter {
 
     /// Writes the whole buffer. After a failure the buffer is still there for `seek`.
     fn write(&mut self) -> Result<()> {
-        if let Err(error) = self.file.write_at(self.offset, &self.buffer).during("writing the log") {
+        if let Err(error) = self.file.write_at(self.offset, &self.buffer).during("writing the log")
+        {
             if self.stage == Stage::Open {
                 self.stage = Stage::Failed;
             }
