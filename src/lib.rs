@@ -21,7 +21,7 @@ mod transaction;
 mod work;
 
 pub use check::CheckReport;
-pub use codec::Codec;
+pub use codec::{Codec, CodecError};
 pub use cursor::{Cursor, Iter, Seek};
 pub use database::{Batch, Database, Progress, RecoverReport, recover};
 pub use error::{BusyRole, Error, ErrorKind, Place, Result};
