@@ -1,1 +1,34 @@
-//! Shared pieces of the whole-system tests.
+//! Shared pieces of the whole-system proofs.
+//!
+//! | module | what |
+//! |---|---|
+//! | `rng` | the only source of randomness: seeded, small, stable across versions |
+//! | `fixtures` | databases C lsm1 wrote, with what they must show |
+//! | `python` | the independent reader in tests/tools |
+//! | `model` | what a database must answer: a sorted map with nested transactions |
+//! | `profile` | what histories are made of, and which defects of C they avoid |
+//! | `history` | random histories of operations, by seed |
+//! | `replay` | a history run against the model and a subject, compared at each step |
+//! | `c_subject` | C lsm1 as a subject |
+//! | `counters` | which rare structures a run has really produced |
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers of tests fail the test"
+)]
+
+pub mod c_subject;
+pub mod counters;
+pub mod fixtures;
+pub mod history;
+pub mod model;
+pub mod profile;
+pub mod python;
+pub mod replay;
+pub mod rng;
+
+/// Key and value.
+pub type Row = (Vec<u8>, Vec<u8>);

@@ -19,12 +19,18 @@ pub enum EnvError {
     /// No space, quota exceeded or file too large (13).
     #[error("no space left")]
     Full,
+    /// The name is that of a directory, a device or anything else that is no regular file (14).
+    #[error("not a regular file")]
+    NotAFile,
     /// Memory could not be had (7).
     #[error("out of memory")]
     OutOfMemory,
     /// This world cannot do that; see `Capabilities`.
     #[error("not supported by this environment")]
     Unsupported,
+    /// The process is a fork of the one that opened the file and must open it anew (21).
+    #[error("opened before fork(); a child process must open the database itself")]
+    Forked,
     /// Input/output failed; the number is the operating system's, or 0 (10).
     #[error("input/output error (os error {0})")]
     Io(i32),
@@ -43,6 +49,8 @@ impl EnvError {
             EnvError::ReadOnly => 8,
             EnvError::Unsupported | EnvError::Io(_) => 10,
             EnvError::Full => 13,
+            EnvError::NotAFile => 14,
+            EnvError::Forked => 21,
             EnvError::NotFound => 266,
             EnvError::Code(code) => code,
         }

@@ -1,0 +1,11 @@
+//! What differs between platforms. Both offer `locks`, `maps` and `space` with the same items.
+
+#[cfg(miri)]
+mod miri;
+#[cfg(not(miri))]
+mod unix;
+
+#[cfg(miri)]
+pub(crate) use miri::*;
+#[cfg(not(miri))]
+pub(crate) use unix::*;
