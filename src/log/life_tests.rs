@@ -3,7 +3,6 @@
 use super::test_file::TestFile;
 use super::*;
 use crate::format::checkpoint::LogPointer;
-use crate::format::log_record;
 use crate::format::tree_header::LogState;
 use std::sync::Arc;
 
@@ -277,41 +276,6 @@ fn pointer_of_the_first_flush_of_c_is_understood() {
     let recovery = log.assert_recovers();
     assert_eq!(recovery.commits, 1);
     assert!(!recovery.restart_at_zero);
-}
-
-#[test]
-fn third_jump_ends_the_log() {
-    let mut bytes = vec![];
-    let mut checksum = log_record::Checksum::new(SEEDS);
-    for target in [64u8, 128, 192] {
-        let group = [1, 1, 1, 1, 1, 1, log_record::JUMP, target];
-        bytes.extend_from_slice(&group);
-        bytes.resize(usize::from(target), 0);
-        checksum.fold_padded(&group);
-    }
-    let mut commit = checksum;
-    commit.fold_padded(&[log_record::COMMIT]);
-    bytes.push(log_record::COMMIT);
-    bytes.extend_from_slice(&commit.to_bytes());
-    let pointer = LogPointer { pointer: 0, checksum: SEEDS };
-    let file = TestFile::new(bytes);
-    assert_eq!(recover(Some(&file), pointer, 0, &mut |_| Ok(())).unwrap().commits, 0);
-}
-
-#[test]
-fn huge_lengths_end_the_log_without_allocating() {
-    let huge = [251, 0x7F, 255, 255, 255];
-    for kind in [log_record::PAD, log_record::INSERT, log_record::DELETE, log_record::DELETE_RANGE]
-    {
-        let mut bytes = vec![kind];
-        bytes.extend_from_slice(&huge);
-        bytes.extend_from_slice(&huge);
-        bytes.extend_from_slice(&[9; 1000]);
-        let file = TestFile::new(bytes);
-        let pointer = LogPointer { pointer: 0, checksum: SEEDS };
-        let recovery = recover(Some(&file), pointer, 0, &mut |_| Ok(())).unwrap();
-        assert_eq!((recovery.commits, recovery.bytes_after_end), (0, 0));
-    }
 }
 
 #[test]

@@ -18,6 +18,8 @@ pub(crate) use regions::reclaim;
 pub(crate) use writer::{LogMark, LogWriter};
 
 #[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
 mod life_tests;
 #[cfg(test)]
 mod model_tests;

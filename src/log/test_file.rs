@@ -11,6 +11,8 @@ pub(super) struct Counted {
     /// Bytes that may still be written before the disk is full.
     pub(super) space: Option<usize>,
     pub(super) fail_sync: bool,
+    /// As in a C environment, which cannot tell.
+    pub(super) no_size: bool,
 }
 
 #[derive(Debug, Default)]
@@ -66,7 +68,8 @@ impl File for TestFile {
     }
 
     fn size(&self) -> Result<u64> {
-        Ok(self.inner().bytes.len() as u64)
+        let inner = self.inner();
+        if inner.no_size { Err(EnvError::Unsupported) } else { Ok(inner.bytes.len() as u64) }
     }
 
     fn sync(&self) -> Result<()> {
