@@ -8,7 +8,8 @@ use crate::env::File;
 use crate::error::{IoContext, Result};
 use crate::format::log_record::{CHECKSUM_LEN, Checksum, MAX_HEAD_LEN, RecordHead, RecordKind};
 
-/// Bytes read at once.
+/// Bytes read at once, where the log is short and where it is long.
+const FIRST_WINDOW: usize = 8 * 1024;
 const WINDOW: usize = 64 * 1024;
 /// Beyond this no file can be read; such offsets are treated as behind its end.
 const FAR: u64 = 1 << 62;
@@ -127,10 +128,10 @@ impl<'a> LogReader<'a> {
             self.window_offset += self.at as u64;
             self.filled -= self.at;
             self.at = 0;
-            if self.filled == self.window.len() {
-                // Doubles only after the file proved to hold what was asked for so far.
-                let larger = wanted.min(self.window.len().saturating_mul(2)).max(WINDOW);
-                self.window.resize(larger, 0);
+            if self.filled == self.window.len() || self.window.len() < WINDOW {
+                // At most doubles, after the file proved to hold what was asked for so far.
+                let doubled = self.window.len().saturating_mul(2);
+                self.window.resize(doubled.min(wanted.max(WINDOW)).max(FIRST_WINDOW), 0);
             }
             let free = self.window.get_mut(self.filled..).unwrap_or_default();
             let offset = self.window_offset + self.filled as u64;
