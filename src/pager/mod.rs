@@ -142,11 +142,6 @@ impl Pager {
         self.cache.forget(first..=last);
     }
 
-    /// Drops all cached pages: another process may have recycled blocks.
-    pub(crate) fn forget_all(&self) {
-        self.cache.forget(0..=PageId::MAX);
-    }
-
     /// Page `id` as named inside the segment of `run` or by a pointer into it: moved blocks are
     /// translated.
     #[inline]

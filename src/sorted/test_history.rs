@@ -217,7 +217,9 @@ impl Store {
     fn crash(&mut self) {
         self.now = self.on_disk.clone();
         self.model = self.on_disk_model.clone();
-        self.pager.forget_all();
+        for block in 1..=self.now.block_count.max(64) {
+            self.pager.forget_block(block);
+        }
     }
 
     /// Lets the independent reader judge the file as `checkpoint` sees it.
