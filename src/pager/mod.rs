@@ -241,7 +241,9 @@ impl Pager {
             }
         };
         let usable = self.geometry.usable(id);
-        Page::in_buffer(id, cached.buffer, usable, cached.end, cached.record_follows)
+        let end =
+            if self.geometry.compressed() { self.behind(run, id, cached.record_len)? } else { 0 };
+        Page::in_buffer(id, cached.buffer, usable, end, cached.record_follows)
     }
 
     fn read_plain(&self, id: PageId) -> Result<Cached> {
@@ -252,7 +254,7 @@ impl Pager {
         if held < self.geometry.page_size() as usize {
             return Err(Error::corrupt(Place::Page(id), "page lies behind the end of the file"));
         }
-        Ok(Cached { buffer, end: 0, record_follows: false })
+        Ok(Cached { buffer, record_len: 0, record_follows: false })
     }
 
     fn codec_needed(&self) -> Result<&Arc<dyn Codec>> {
