@@ -131,11 +131,6 @@ impl<'a> SegmentWriter<'a> {
         self.pages_started
     }
 
-    /// Whether the segment has any record.
-    pub(crate) fn has_records(&self) -> bool {
-        self.has_records
-    }
-
     /// Whether this record would begin a new page.
     pub(crate) fn would_begin_page(&self, head: &RecordHead<'_>) -> bool {
         self.open.is_none() || self.used + head.header_len(self.base) > self.room(self.cells + 1)
