@@ -92,6 +92,24 @@ fn merges_left_by_c_lsm1_are_finished() {
     }
 }
 
+/// Goes on with files made elsewhere: `FILES=directory cargo test ... foreign_files -- --ignored`.
+#[test]
+#[ignore = "needs files"]
+fn foreign_files() {
+    let directory = std::env::var("FILES").unwrap_or_else(|_| ".".into());
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "lsm") {
+            let name = path.file_stem().unwrap().to_str().unwrap();
+            let bytes = std::fs::read(&path).unwrap();
+            let mut store = Store::of_file(&format!("foreign-{name}"), &bytes);
+            let mut random = Random(0xF1C5 + bytes.len() as u64);
+            store.verify(name);
+            run(&mut store, &mut random, name, bytes.len() as u64, (20, 20));
+        }
+    }
+}
+
 /// How fast merges are: `cargo test --release -p siltstone --lib merge_speed -- --ignored --nocapture`.
 #[test]
 #[ignore = "a measurement"]
