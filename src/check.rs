@@ -1,4 +1,22 @@
 //! Verification of a whole database.
+
+use crate::backup::interrupted;
+use crate::database::Progress;
+use crate::error::Result;
+use crate::sorted::{MergedCursor, ReadView};
+
+/// Checks everything a view reaches.
+pub(crate) fn check(view: &ReadView, progress: Progress<'_>) -> Result<CheckReport> {
+    let mut report = CheckReport::default();
+    let mut cursor = MergedCursor::new(view);
+    cursor.first(view)?;
+    while cursor.is_valid() {
+        report.entries += 1;
+        cursor.next(view)?;
+    }
+    if progress(1, 1) { Ok(report) } else { Err(interrupted()) }
+}
+
 /// What `Database::check` found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

@@ -1,47 +1,353 @@
-//! Cursors and iterators.
-#![allow(missing_docs, unused_variables, clippy::missing_errors_doc)]
-use crate::error::Result;
-use std::marker::PhantomData;
+//! Cursors and iterators: positions in the ordered keys of one state, or of a transaction.
+//!
+//! A cursor of a snapshot owns it. A cursor of a transaction borrows the transaction and notices
+//! its writes: it keeps its place by key and looks the key up again after each change.
 
-/// Where `Cursor::seek` goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seek {
-    /// The key itself, else nowhere.
-    Exact,
-    /// The smallest key at or above.
-    AtLeast,
-    /// The largest key at or below.
-    AtMost,
-    /// Any position at or above the answer of `AtMost`, perhaps on a deleted key: cheaper; for C's LEFAST.
-    AtMostFast,
+use crate::error::{Error, Result};
+use crate::shared::{Shared, View};
+use crate::sorted::{MergedCursor, ReadView};
+use crate::transaction::WriteTransaction;
+use std::fmt;
+use std::ops::{Bound, RangeBounds};
+use std::sync::Arc;
+
+pub use crate::sorted::Seek;
+
+/// What a cursor reads.
+#[derive(Clone)]
+pub(crate) enum Source<'a> {
+    State(Arc<Shared>, Arc<View>),
+    Transaction(&'a WriteTransaction),
 }
 
-/// A position in the ordered keys. `Send`; of a database or snapshot also `'static`.
-#[derive(Debug)]
-pub struct Cursor<'a> { _p: PhantomData<&'a ()> }
-
-impl Cursor<'_> {
-    /// Each returns whether the cursor stands on an entry afterwards.
-    pub fn seek(&mut self, key: impl AsRef<[u8]>, seek: Seek) -> Result<bool> { Ok(false) }
-    pub fn first(&mut self) -> Result<bool> { Ok(false) }
-    pub fn last(&mut self) -> Result<bool> { Ok(false) }
-    pub fn next(&mut self) -> Result<bool> { Ok(false) }
-    pub fn previous(&mut self) -> Result<bool> { Ok(false) }
-    pub fn is_valid(&self) -> bool { false }
-    /// None when not on an entry.
-    pub fn key(&self) -> Option<&[u8]> { None }
-    /// None when not on an entry. Borrowed until the cursor moves.
-    pub fn value(&mut self) -> Result<Option<&[u8]>> { Ok(None) }
+impl Source<'_> {
+    /// Runs `body` on the state as it is now; tells the generation of the tree.
+    fn read<T>(&self, body: impl FnOnce(&ReadView, u64) -> Result<T>) -> Result<T> {
+        match self {
+            Source::State(shared, view) => {
+                body(&view.read, 0).map_err(|error| error.on(&shared.path))
+            }
+            Source::Transaction(transaction) => transaction.read(body),
+        }
+    }
 }
 
-/// Double-ended iterator over `Result<(key, value)>`.
-#[derive(Debug)]
-pub struct Iter<'a> { _p: PhantomData<&'a ()> }
+/// A position in the ordered keys.
+///
+/// ```
+/// use siltstone::{Options, Seek};
+/// # fn main() -> siltstone::Result<()> {
+/// # let world = siltstone_memory::MemoryWorld::new();
+/// let database = Options::new().open_with_env(world.process(), "app.lsm")?;
+/// database.insert("apple", "1")?;
+/// database.insert("cherry", "2")?;
+/// let mut cursor = database.cursor()?;
+/// assert!(cursor.seek("banana", Seek::AtLeast)?);
+/// assert_eq!(cursor.key(), Some(&b"cherry"[..]));
+/// assert!(cursor.previous()?);
+/// assert_eq!(cursor.value()?, Some(&b"1"[..]));
+/// # Ok(())
+/// # }
+/// ```
+pub struct Cursor<'a> {
+    source: Source<'a>,
+    merged: MergedCursor,
+    /// Generation of the transaction's tree when the cursor was last positioned.
+    generation: u64,
+    /// Positioned by `AtMostFast`: no value, no stepping.
+    fast: bool,
+}
+
+impl<'a> Cursor<'a> {
+    pub(crate) fn new(source: Source<'a>) -> Result<Self> {
+        let (merged, generation) =
+            source.read(|view, generation| Ok((MergedCursor::new(view), generation)))?;
+        Ok(Cursor { source, merged, generation, fast: false })
+    }
+
+    fn position(
+        &mut self,
+        body: impl FnOnce(&mut MergedCursor, &ReadView) -> Result<()>,
+    ) -> Result<bool> {
+        let (merged, generation) = (&mut self.merged, &mut self.generation);
+        self.source.read(|view, now| {
+            *generation = now;
+            body(merged, view)
+        })?;
+        Ok(self.merged.is_valid())
+    }
+
+    /// Goes to a key, or near it. Returns whether the cursor stands on an entry.
+    ///
+    /// # Errors
+    /// `Io`, `Corrupt`.
+    pub fn seek(&mut self, key: impl AsRef<[u8]>, seek: Seek) -> Result<bool> {
+        self.fast = seek == Seek::AtMostFast;
+        let key = key.as_ref();
+        self.position(|merged, view| merged.seek(view, key, seek))
+    }
+
+    /// Goes to the smallest key. Returns whether there is one.
+    ///
+    /// # Errors
+    /// `Io`, `Corrupt`.
+    pub fn first(&mut self) -> Result<bool> {
+        self.fast = false;
+        self.position(|merged, view| merged.first(view))
+    }
+
+    /// Goes to the largest key. Returns whether there is one.
+    ///
+    /// # Errors
+    /// `Io`, `Corrupt`.
+    pub fn last(&mut self) -> Result<bool> {
+        self.fast = false;
+        self.position(|merged, view| merged.last(view))
+    }
+
+    /// Goes to the next larger key. Returns whether there is one; off the end it stays there.
+    ///
+    /// # Errors
+    /// `Io`, `Corrupt`; `Misuse` after `AtMostFast`.
+    #[allow(clippy::should_implement_trait, reason = "the field's word; lends, so no Iterator")]
+    pub fn next(&mut self) -> Result<bool> {
+        self.step(MergedCursor::next)
+    }
+
+    /// Goes to the next smaller key. Returns whether there is one; off the end it stays there.
+    ///
+    /// # Errors
+    /// `Io`, `Corrupt`; `Misuse` after `AtMostFast`.
+    pub fn previous(&mut self) -> Result<bool> {
+        self.step(MergedCursor::previous)
+    }
+
+    fn step(
+        &mut self,
+        advance: impl Fn(&mut MergedCursor, &ReadView) -> Result<()>,
+    ) -> Result<bool> {
+        if self.fast {
+            return Err(Error::misuse("a cursor placed by AtMostFast cannot step; seek again"));
+        }
+        let (merged, generation) = (&mut self.merged, &mut self.generation);
+        self.source.read(|view, now| {
+            if std::mem::replace(generation, now) != now {
+                merged.tree_changed();
+            }
+            advance(merged, view)
+        })?;
+        Ok(self.merged.is_valid())
+    }
+
+    /// Whether the cursor stands on an entry (perhaps one the transaction has removed since).
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        self.merged.is_valid()
+    }
+
+    /// The key; `None` when not on an entry.
+    #[must_use]
+    pub fn key(&self) -> Option<&[u8]> {
+        self.merged.is_valid().then(|| self.merged.key())
+    }
+
+    /// The value; `None` when not on an entry, or when the transaction has removed it since.
+    ///
+    /// # Errors
+    /// `Io`, `Corrupt`; `Misuse` after `AtMostFast`.
+    pub fn value(&mut self) -> Result<Option<&[u8]>> {
+        Ok(self.entry()?.map(|(_, value)| value))
+    }
+
+    /// Key and value together; `None` as for [`value`](Self::value).
+    ///
+    /// # Errors
+    /// As [`value`](Self::value).
+    pub fn entry(&mut self) -> Result<Option<(&[u8], &[u8])>> {
+        if self.fast {
+            return Err(Error::misuse("a cursor placed by AtMostFast has no value; seek again"));
+        }
+        let (merged, generation) = (&mut self.merged, &mut self.generation);
+        let there = self.source.read(|view, now| {
+            if std::mem::replace(generation, now) != now {
+                merged.tree_changed();
+            }
+            merged.load_value(view)
+        })?;
+        Ok(there.then(|| (self.merged.key(), self.merged.loaded_value())))
+    }
+}
+
+impl fmt::Debug for Cursor<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cursor").field("key", &self.key()).finish_non_exhaustive()
+    }
+}
+
+/// Iterator over entries, from both ends: `Result<(key, value)>`. Ends after an error.
+///
+/// Each item is copied out; a [`Cursor`] lends instead.
+pub struct Iter<'a> {
+    source: Source<'a>,
+    low: Bound<Vec<u8>>,
+    high: Bound<Vec<u8>>,
+    front: Option<Cursor<'a>>,
+    back: Option<Cursor<'a>>,
+    ended: bool,
+}
+
+/// Copies a bound.
+pub(crate) fn owned_bound<K: AsRef<[u8]>>(bound: Bound<&K>) -> Bound<Vec<u8>> {
+    bound.map(|key| key.as_ref().to_vec())
+}
+
+/// The smallest key that is larger than every key with this prefix.
+fn prefix_end(prefix: &[u8]) -> Bound<Vec<u8>> {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if last < u8::MAX {
+            end.push(last + 1);
+            return Bound::Excluded(end);
+        }
+    }
+    Bound::Unbounded
+}
+
+fn above_low(key: &[u8], low: &Bound<Vec<u8>>) -> bool {
+    match low {
+        Bound::Unbounded => true,
+        Bound::Included(low) => key >= low.as_slice(),
+        Bound::Excluded(low) => key > low.as_slice(),
+    }
+}
+
+fn below_high(key: &[u8], high: &Bound<Vec<u8>>) -> bool {
+    match high {
+        Bound::Unbounded => true,
+        Bound::Included(high) => key <= high.as_slice(),
+        Bound::Excluded(high) => key < high.as_slice(),
+    }
+}
+
+impl<'a> Iter<'a> {
+    pub(crate) fn range<K: AsRef<[u8]>>(source: Source<'a>, range: &impl RangeBounds<K>) -> Self {
+        let (low, high) = (owned_bound(range.start_bound()), owned_bound(range.end_bound()));
+        Iter { source, low, high, front: None, back: None, ended: false }
+    }
+
+    pub(crate) fn prefix(source: Source<'a>, prefix: &[u8]) -> Self {
+        let low = Bound::Included(prefix.to_vec());
+        let high = prefix_end(prefix);
+        Iter { source, low, high, front: None, back: None, ended: false }
+    }
+
+    fn entry(cursor: &mut Cursor<'a>) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
+        Ok(cursor.entry()?.map(|(key, value)| (key.to_vec(), value.to_vec())))
+    }
+
+    fn step_front(&mut self) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
+        let cursor = match &mut self.front {
+            Some(cursor) => {
+                cursor.next()?;
+                cursor
+            }
+            None => {
+                let cursor = self.front.insert(Cursor::new(self.source.clone())?);
+                match &self.low {
+                    Bound::Unbounded => cursor.first()?,
+                    Bound::Included(low) | Bound::Excluded(low) => {
+                        cursor.seek(low, Seek::AtLeast)?
+                    }
+                };
+                if cursor.key().is_some_and(|key| !above_low(key, &self.low)) {
+                    cursor.next()?;
+                }
+                cursor
+            }
+        };
+        let inside = cursor.key().is_some_and(|key| {
+            below_high(key, &self.high)
+                && self.back.as_ref().is_none_or(|back| back.key().is_some_and(|end| key < end))
+        });
+        if inside { Self::entry(cursor) } else { Ok(None) }
+    }
+
+    fn step_back(&mut self) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
+        let cursor = match &mut self.back {
+            Some(cursor) => {
+                cursor.previous()?;
+                cursor
+            }
+            None => {
+                let cursor = self.back.insert(Cursor::new(self.source.clone())?);
+                match &self.high {
+                    Bound::Unbounded => cursor.last()?,
+                    Bound::Included(high) | Bound::Excluded(high) => {
+                        cursor.seek(high, Seek::AtMost)?
+                    }
+                };
+                if cursor.key().is_some_and(|key| !below_high(key, &self.high)) {
+                    cursor.previous()?;
+                }
+                cursor
+            }
+        };
+        let inside = cursor.key().is_some_and(|key| {
+            above_low(key, &self.low)
+                && self.front.as_ref().is_none_or(|front| front.key().is_some_and(|at| key > at))
+        });
+        if inside { Self::entry(cursor) } else { Ok(None) }
+    }
+
+    fn finish<T>(&mut self, item: Result<Option<T>>) -> Option<Result<T>> {
+        let item = item.transpose();
+        self.ended = !matches!(item, Some(Ok(_)));
+        item
+    }
+}
 
 impl Iterator for Iter<'_> {
     type Item = Result<(Vec<u8>, Vec<u8>)>;
-    fn next(&mut self) -> Option<Self::Item> { None }
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let item = self.step_front();
+        self.finish(item)
+    }
 }
+
 impl DoubleEndedIterator for Iter<'_> {
-    fn next_back(&mut self) -> Option<Self::Item> { None }
+    fn next_back(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let item = self.step_back();
+        self.finish(item)
+    }
+}
+
+impl std::iter::FusedIterator for Iter<'_> {}
+
+impl fmt::Debug for Iter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Iter")
+            .field("low", &self.low)
+            .field("high", &self.high)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prefix_ends() {
+        assert_eq!(prefix_end(b"ab"), Bound::Excluded(b"ac".to_vec()));
+        assert_eq!(prefix_end(b"a\xff"), Bound::Excluded(b"b".to_vec()));
+        assert_eq!(prefix_end(b"\xff\xff"), Bound::Unbounded);
+        assert_eq!(prefix_end(b""), Bound::Unbounded);
+    }
 }

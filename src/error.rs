@@ -167,6 +167,11 @@ impl ErrorKind {
         }
     }
 
+    /// Whether a sync failed, after which nothing is known about what is on disk.
+    pub(crate) fn is_failed_sync(&self) -> bool {
+        matches!(self, ErrorKind::Io { operation, .. } if operation.starts_with("syncing"))
+    }
+
     fn name(&self) -> &'static str {
         match self {
             ErrorKind::Codec(_) => "Codec",

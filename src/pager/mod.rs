@@ -9,6 +9,7 @@ mod cache;
 mod page;
 mod records;
 mod run;
+pub(crate) mod writer;
 
 pub(crate) use page::Page;
 pub(crate) use run::Run;
@@ -57,6 +58,7 @@ pub(crate) struct Pager {
     cache: PageCache,
     mapped: Mutex<Mapped>,
     pages_read: AtomicU64,
+    pages_written: AtomicU64,
     /// Page size and pages per block as powers of two, and the first page of block 1: what finding
     /// a plain page needs.
     page_shift: u32,
@@ -82,6 +84,7 @@ impl Pager {
             cache: PageCache::new(options.cache_bytes, page_size as usize),
             mapped: Mutex::default(),
             pages_read: AtomicU64::new(0),
+            pages_written: AtomicU64::new(0),
             page_shift: page_size.trailing_zeros(),
             block_shift: pages_per_block.trailing_zeros(),
             first_page: geometry.first_on_block(1),
@@ -109,6 +112,11 @@ impl Pager {
         self.pages_read.load(Ordering::Relaxed)
     }
 
+    /// Pages written so far.
+    pub(crate) fn pages_written(&self) -> u64 {
+        self.pages_written.load(Ordering::Relaxed)
+    }
+
     /// Bytes the cache holds.
     pub(crate) fn cache_bytes(&self) -> usize {
         self.cache.pages() * self.geometry.page_size() as usize
@@ -132,11 +140,6 @@ impl Pager {
         let (first, last) =
             (self.geometry.first_on_block(block), self.geometry.last_on_block(block));
         self.cache.forget(first..=last);
-    }
-
-    /// Drops all cached pages: another process may have recycled blocks.
-    pub(crate) fn forget_all(&self) {
-        self.cache.forget(0..=PageId::MAX);
     }
 
     /// Page `id` as named inside the segment of `run` or by a pointer into it: moved blocks are
@@ -238,7 +241,9 @@ impl Pager {
             }
         };
         let usable = self.geometry.usable(id);
-        Page::in_buffer(id, cached.buffer, usable, cached.end, cached.record_follows)
+        let end =
+            if self.geometry.compressed() { self.behind(run, id, cached.record_len)? } else { 0 };
+        Page::in_buffer(id, cached.buffer, usable, end, cached.record_follows)
     }
 
     fn read_plain(&self, id: PageId) -> Result<Cached> {
@@ -249,7 +254,7 @@ impl Pager {
         if held < self.geometry.page_size() as usize {
             return Err(Error::corrupt(Place::Page(id), "page lies behind the end of the file"));
         }
-        Ok(Cached { buffer, end: 0, record_follows: false })
+        Ok(Cached { buffer, record_len: 0, record_follows: false })
     }
 
     fn codec_needed(&self) -> Result<&Arc<dyn Codec>> {

@@ -45,7 +45,7 @@ fn copy_key(
 }
 
 /// Copies the key of a b-tree cell that a checkpoint names by page and plain index.
-pub(super) fn stored_key(
+pub(crate) fn stored_key(
     pager: &Pager,
     run: &Run,
     at: CellPosition,
@@ -176,6 +176,15 @@ impl BtreeCursor {
             },
             _ => CellPosition::default(),
         }
+    }
+
+    /// The cell that holds the key.
+    pub(crate) fn key_position(&self) -> CellPosition {
+        let holder = self.path.iter().rfind(|step| self.valid && step.child > 0);
+        holder.map_or_else(CellPosition::default, |step| CellPosition {
+            page: step.page.id(),
+            cell: step.child as u32 - 1,
+        })
     }
 
     /// Goes to the first key.

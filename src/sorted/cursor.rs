@@ -22,16 +22,17 @@ use crate::format::tree_header::TreeRoot;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-/// Where [`MergedCursor::seek`] goes.
+/// Where [`Cursor::seek`](crate::Cursor::seek) goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Seek {
-    /// The key itself, else nowhere.
+pub enum Seek {
+    /// To the key itself, or nowhere.
     Exact,
-    /// The smallest key at or above.
+    /// To the smallest key at or above.
     AtLeast,
-    /// The largest key at or below.
+    /// To the largest key at or below.
     AtMost,
-    /// As `AtMost`; may stop earlier, on a deleted key. This cursor does not.
+    /// Somewhere at or above the answer of `AtMost`, perhaps on a deleted key: for those who only
+    /// need a bound (lsm1's LEFAST). Such a position has no value and cannot be stepped from.
     AtMostFast,
 }
 
@@ -123,17 +124,33 @@ impl MergedCursor {
     }
 
     /// The current value; empty when not on an entry. Borrowed until the cursor moves.
-    #[inline]
+    #[cfg(test)]
     pub(crate) fn value(&mut self, view: &ReadView) -> Result<&[u8]> {
+        self.load_value(view)?;
+        Ok(self.loaded_value())
+    }
+
+    /// Makes the current value available to `loaded_value`; tells whether there is one: the
+    /// transaction may have removed it since.
+    #[inline]
+    pub(crate) fn load_value(&mut self, view: &ReadView) -> Result<bool> {
         if self.is_stale {
             self.stale_value.clear();
-            get::lookup(view, self.resume.as_ref(), &mut self.stale_value)?;
-            return Ok(&self.stale_value);
+            return get::lookup(view, self.resume.as_ref(), Some(&mut self.stale_value));
         }
         match self.current.and_then(|at| self.sources.get_mut(at)) {
-            Some(source) => source.value(view),
-            None => Ok(&[]),
+            Some(source) => source.load_value(view).map(|()| true),
+            None => Ok(false),
         }
+    }
+
+    /// The value loaded last.
+    #[inline]
+    pub(crate) fn loaded_value(&self) -> &[u8] {
+        if self.is_stale {
+            return &self.stale_value;
+        }
+        self.current.and_then(|at| self.sources.get(at)).map_or(&[], Source::loaded_value)
     }
 
     /// Goes to the first entry.

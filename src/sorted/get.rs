@@ -36,16 +36,25 @@ struct Lookup<'a> {
 /// The value of `key` in `view`, if there is one.
 pub(crate) fn get(view: &ReadView, key: &[u8]) -> Result<Option<Vec<u8>>> {
     let mut value = Vec::new();
-    Ok(lookup(view, KeyRef::user(key), &mut value)?.then_some(value))
+    Ok(lookup(view, KeyRef::user(key), Some(&mut value))?.then_some(value))
 }
 
-/// Appends the value of `key` to the empty `out`; tells whether there is one.
-pub(crate) fn lookup(view: &ReadView, key: KeyRef<'_>, out: &mut Vec<u8>) -> Result<bool> {
+/// Whether `key` exists in `view`.
+pub(crate) fn contains(view: &ReadView, key: &[u8]) -> Result<bool> {
+    lookup(view, KeyRef::user(key), None)
+}
+
+/// Appends the value of `key` to `out`, which is empty; tells whether there is one.
+pub(crate) fn lookup(
+    view: &ReadView,
+    key: KeyRef<'_>,
+    mut out: Option<&mut Vec<u8>>,
+) -> Result<bool> {
     let mut lookup =
         Lookup { pager: &view.pager, key, page: Page::default(), scratch: Vec::new(), pointer: 0 };
     let trees = [Some(&view.live), view.old.as_ref()];
     for root in trees.into_iter().flatten().filter(|root| root.node != 0 && !key.system) {
-        match tree::lookup(&view.shm, root, key.bytes, Some(&mut *out))? {
+        match tree::lookup(&view.shm, root, key.bytes, out.as_deref_mut())? {
             Found::Value => return Ok(true),
             Found::Deleted => return Ok(false),
             Found::Undecided => {}
@@ -53,7 +62,7 @@ pub(crate) fn lookup(view: &ReadView, key: KeyRef<'_>, out: &mut Vec<u8>) -> Res
     }
     let levels = &view.snapshot.levels;
     for (index, level) in levels.iter().enumerate() {
-        match lookup.level(level, levels.get(index + 1), out)? {
+        match lookup.level(level, levels.get(index + 1), &mut out)? {
             Verdict::Found => return Ok(true),
             Verdict::Deleted => return Ok(false),
             Verdict::Undecided => {}
@@ -67,7 +76,7 @@ impl Lookup<'_> {
         &mut self,
         level: &SnapshotLevel,
         next: Option<&SnapshotLevel>,
-        out: &mut Vec<u8>,
+        out: &mut Option<&mut Vec<u8>>,
     ) -> Result<Verdict> {
         let older = next.map(|next| match next.rights.first() {
             Some(right) => (&*right.run, next.split()),
@@ -98,14 +107,16 @@ impl Lookup<'_> {
         &mut self,
         run: &Run,
         older: Option<(&Run, Option<KeyRef<'_>>)>,
-        out: &mut Vec<u8>,
+        out: &mut Option<&mut Vec<u8>>,
     ) -> Result<Verdict> {
         let (pager, scratch) = (self.pager, &mut self.scratch);
         let landing = search(pager, run, self.pointer, self.key, &mut self.page, scratch)?;
         match landing {
             Landing::At { cell, exact: true, .. } if cell.flags.contains(EntryFlags::INSERT) => {
-                out.reserve(cell.value_len.min(self.page.bytes().len()));
-                read_body(pager, run, &self.page, &cell, (cell.key_len, cell.value_len), out)?;
+                if let Some(out) = out {
+                    out.reserve(cell.value_len.min(self.page.bytes().len()));
+                    read_body(pager, run, &self.page, &cell, (cell.key_len, cell.value_len), out)?;
+                }
                 return Ok(Verdict::Found);
             }
             Landing::At { cell, exact: true, .. }

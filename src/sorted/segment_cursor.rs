@@ -83,17 +83,30 @@ impl SegmentCursor {
     /// The current value; empty unless the entry is an insert.
     #[inline]
     pub(crate) fn value(&mut self, pager: &Pager) -> Result<&[u8]> {
-        if self.cell.is_on_page() {
-            return Ok(self.page.part(self.cell.body + self.cell.key_len, self.cell.value_len));
-        }
-        if !self.value_is_loaded {
+        self.load_value(pager)?;
+        Ok(self.loaded_value())
+    }
+
+    /// Makes the current value available to `loaded_value`.
+    #[inline]
+    pub(crate) fn load_value(&mut self, pager: &Pager) -> Result<()> {
+        if !self.cell.is_on_page() && !self.value_is_loaded {
             let part = (self.cell.key_len, self.cell.value_len);
             self.spilled_value.clear();
             let into = &mut self.spilled_value;
             read_body(pager, &self.run, &self.page, &self.cell, part, into)?;
             self.value_is_loaded = true;
         }
-        Ok(&self.spilled_value)
+        Ok(())
+    }
+
+    /// The current value once loaded.
+    #[inline]
+    pub(crate) fn loaded_value(&self) -> &[u8] {
+        if self.cell.is_on_page() {
+            return self.page.part(self.cell.body + self.cell.key_len, self.cell.value_len);
+        }
+        &self.spilled_value
     }
 
     /// The current cell's pointer into the next older segment, absolute; 0 = its beginning.

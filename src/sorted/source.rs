@@ -129,13 +129,18 @@ impl Source {
     }
 
     #[inline]
-    pub(super) fn value(&mut self, view: &ReadView) -> Result<&[u8]> {
+    pub(super) fn load_value(&mut self, view: &ReadView) -> Result<()> {
         match &mut self.cursor {
-            Cursor::Segment(cursor) => cursor.value(&view.pager),
-            Cursor::Tree(cursor, value) => {
-                cursor.value(&view.shm, value)?;
-                Ok(value)
-            }
+            Cursor::Segment(cursor) => cursor.load_value(&view.pager),
+            Cursor::Tree(cursor, value) => cursor.value(&view.shm, value),
+        }
+    }
+
+    #[inline]
+    pub(super) fn loaded_value(&self) -> &[u8] {
+        match &self.cursor {
+            Cursor::Segment(cursor) => cursor.loaded_value(),
+            Cursor::Tree(_, value) => value,
         }
     }
 

@@ -5,7 +5,7 @@
 //! the remembered key again, and if its entry is gone the cursor stands between two entries until
 //! it is moved. Values are fetched only when asked for. docs/format-tree.md, "Reading".
 
-use super::node::EntryHeader;
+use super::node::{EntryHeader, compare, corrupt};
 use super::path::Path;
 use crate::error::Result;
 use crate::format::page::EntryFlags;
@@ -143,6 +143,10 @@ impl TreeCursor {
             _ => self.path.previous(shm, root)?,
         }
         self.place = Place::End;
+        // Without this, damaged nodes could lead round in circles for ever.
+        if self.path.is_valid() && compare(shm, self.path.entry(), &self.key)? != direction {
+            return Err(corrupt(self.path.entry(), "keys are out of order"));
+        }
         self.load(shm)
     }
 

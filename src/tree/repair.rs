@@ -59,48 +59,44 @@ fn clear_below(shm: &Shm, root: &TreeRoot, node: u32, height: u32, left: &mut u6
 }
 
 /// Gives recycled chunks back their places at the front and links all chunks by their ids.
+///
+/// The published first chunk is the first again. Behind it come the chunks with ids that are not
+/// yet to be given, then all others in the order of their ids, which stay as they are. Only ids
+/// below that of the first chunk move up by one: a savepoint that was rolled back may have put
+/// recycled chunks back in another order.
 fn relink_chunks(shm: &Shm, header: &TreeHeader) -> Result<()> {
     let broken =
         |rule| Error::corrupt(Place::SharedMemory(header.first_chunk << CHUNK_SHIFT), rule);
-    if header.chunk_count < 2 || !(1..header.chunk_count).contains(&header.first_chunk) {
+    let count = header.chunk_count;
+    if count < 2 || !(1..count).contains(&header.first_chunk) {
         return Err(broken("first chunk is not among the chunks"));
     }
-    let mut chunks = Vec::with_capacity(header.chunk_count as usize);
-    for number in 1..header.chunk_count {
-        chunks.push((shm.chunk_header(number)?.0, number));
-    }
-    let smallest = chunks
-        .iter()
-        .copied()
-        .reduce(|a, b| if id_at_or_after(b.0, a.0) { a } else { b })
-        .ok_or_else(|| broken("there are no chunks"))?;
-    let mut lowest = smallest.0;
-    for (id, number) in &mut chunks {
-        if *number != header.first_chunk && id_at_or_after(*id, header.next_chunk_id) {
-            lowest = lowest.wrapping_sub(1);
-            *id = lowest;
+    let lowest = header.next_chunk_id.wrapping_add(1).wrapping_sub(count);
+    let first_place = shm.chunk_header(header.first_chunk)?.0.wrapping_sub(lowest);
+    let mut chunks = Vec::with_capacity(count as usize);
+    for number in (1..count).rev() {
+        let id = shm.chunk_header(number)?.0;
+        let place = id.wrapping_sub(lowest);
+        if number == header.first_chunk {
+            chunks.push((0, None, number));
+        } else if place < count - 1 {
+            chunks.push((2, Some(place), number));
+        } else if id_at_or_after(id, header.next_chunk_id) {
+            chunks.push((1, None, number));
+        } else {
+            return Err(broken("id of a chunk is out of range"));
         }
     }
-    if smallest.1 != header.first_chunk {
-        lowest = lowest.wrapping_sub(1);
-        for (id, number) in &mut chunks {
-            if *number == header.first_chunk {
-                *id = lowest;
-            }
+    chunks.sort_by_key(|(group, place, _)| (*group, *place));
+    for ((_, place, _), new) in chunks.iter().zip(0u32..) {
+        let moved_up = |place: u32| place < first_place && first_place < count && place + 1 == new;
+        if !place.is_none_or(|place| place == new || moved_up(place)) {
+            return Err(broken("ids of the chunks are not consecutive"));
         }
     }
-    chunks.sort_by_key(|(id, _)| id.wrapping_sub(lowest));
-
-    let consecutive = chunks.iter().zip(0u32..).all(|((id, _), i)| *id == lowest.wrapping_add(i));
-    if !consecutive
-        || chunks.first().is_none_or(|(_, number)| *number != header.first_chunk)
-        || lowest != header.next_chunk_id.wrapping_add(1).wrapping_sub(header.chunk_count)
-    {
-        return Err(broken("ids of the chunks are not consecutive"));
-    }
-    let next = chunks.iter().skip(1).map(|(_, number)| *number).chain([0]);
-    for ((id, number), next) in chunks.iter().zip(next) {
-        shm.set_chunk_id(*number, *id)?;
+    let next = chunks.iter().skip(1).map(|(.., number)| *number).chain([0]);
+    for (((.., number), next), place) in chunks.iter().zip(next).zip(0u32..) {
+        shm.set_chunk_id(*number, lowest.wrapping_add(place))?;
         shm.set_chunk_next(*number, next)?;
     }
     Ok(())

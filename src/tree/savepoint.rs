@@ -87,20 +87,25 @@ pub(crate) fn rollback_to(
     let last = mark.write_offset.wrapping_sub(1) >> CHUNK_SHIFT;
     let (_, mut next) = shm.chunk_header(last)?;
     shm.set_chunk_next(last, 0)?;
-    let mut id = shm.chunk_header(header.first_chunk)?.0;
+    let mut recycled = Vec::new();
     let mut taken = header.next_chunk_id.wrapping_sub(mark.next_chunk_id);
     while next != 0 {
         taken = taken
             .checked_sub(1)
             .ok_or_else(|| corrupt(next << CHUNK_SHIFT, "list of chunks has no end"))?;
-        let chunk = next;
-        (_, next) = shm.chunk_header(chunk)?;
-        if chunk < mark.chunk_count {
-            id = id.wrapping_sub(1);
-            shm.set_chunk_id(chunk, id)?;
-            shm.set_chunk_next(chunk, header.first_chunk)?;
-            header.first_chunk = chunk;
+        if next < mark.chunk_count {
+            recycled.push(next);
         }
+        (_, next) = shm.chunk_header(next)?;
+    }
+    // Back to the front in the order they had there, so that the published first chunk is again
+    // the first if this writer dies before it publishes.
+    let mut id = shm.chunk_header(header.first_chunk)?.0;
+    for chunk in recycled.into_iter().rev() {
+        id = id.wrapping_sub(1);
+        shm.set_chunk_id(chunk, id)?;
+        shm.set_chunk_next(chunk, header.first_chunk)?;
+        header.first_chunk = chunk;
     }
 
     header.live = TreeRoot { transaction: header.live.transaction, ..mark.live };

@@ -2,7 +2,7 @@
 
 use crate::codec::Codec;
 use crate::env::{EnvError, File, FileMap, LockId, LockMode};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::format::checkpoint::{Checkpoint, verified_len};
 use crate::format::key::KeyBuffer;
 use crate::format::page::EntryFlags;
@@ -76,7 +76,7 @@ impl Codec for Zrle {
         2 * page_len + 64
     }
 
-    fn compress(&self, page: &[u8], out: &mut Vec<u8>) -> Result<()> {
+    fn compress(&self, page: &[u8], out: &mut Vec<u8>) -> crate::codec::Result<()> {
         let mut rest = page;
         while let Some((&byte, tail)) = rest.split_first() {
             let run = rest.iter().take(255).take_while(|&&byte| byte == 0).count();
@@ -91,8 +91,8 @@ impl Codec for Zrle {
         Ok(())
     }
 
-    fn decompress(&self, record: &[u8], page: &mut [u8]) -> Result<()> {
-        let bad = || Error::new(ErrorKind::Codec("bad run".into()));
+    fn decompress(&self, record: &[u8], page: &mut [u8]) -> crate::codec::Result<()> {
+        let bad = || crate::codec::CodecError::new("bad run");
         let (mut at, mut bytes) = (0, record.iter());
         while let Some(&byte) = bytes.next() {
             let count = match byte {

@@ -1,1 +1,7 @@
-fn main() {}
+//! The side-by-side benchmark; see docs/benchmarks.md.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    siltstone_bench::benchmark()
+}

@@ -274,4 +274,47 @@ impl CCursor {
         }
         Ok(Some((self.handle.key()?, self.handle.value()?)))
     }
+
+    /// `lsm_csr_first` without a copy of the entry; whether there is one.
+    ///
+    /// # Errors
+    /// C's result code.
+    pub fn to_first(&self) -> CResult<bool> {
+        self.handle.first()?;
+        Ok(self.handle.valid())
+    }
+
+    /// `lsm_csr_seek` without a copy of the entry; whether there is one.
+    ///
+    /// # Errors
+    /// C's result code.
+    pub fn to_key(&self, key: &[u8], mode: Seek) -> CResult<bool> {
+        self.handle.seek(key, mode.number())?;
+        Ok(self.handle.valid())
+    }
+
+    /// `lsm_csr_next` without a copy of the entry; whether there is one.
+    ///
+    /// # Errors
+    /// C's result code; `MISUSE` in the wrong direction.
+    pub fn to_next(&self) -> CResult<bool> {
+        self.handle.next()?;
+        Ok(self.handle.valid())
+    }
+
+    /// [`digest`](crate::digest) of the entry.
+    ///
+    /// # Errors
+    /// C's result code.
+    pub fn digest(&self) -> CResult<u64> {
+        self.handle.digest(None)
+    }
+
+    /// [`digest`](crate::digest) of this key and the value of the entry; the entry's key is not asked.
+    ///
+    /// # Errors
+    /// C's result code.
+    pub fn digest_value(&self, key: &[u8]) -> CResult<u64> {
+        self.handle.digest(Some(key))
+    }
 }

@@ -459,6 +459,37 @@ impl CursorHandle {
     }
 }
 
+impl CursorHandle {
+    /// [`crate::digest`] of the key given, or else of the entry's own, and the value, without copying
+    /// either.
+    pub(crate) fn digest(&self, key: Option<&[u8]>) -> Result<u64, i32> {
+        let (mut own, mut own_len) = (null(), 0);
+        let (mut value, mut value_len) = (null(), 0);
+        // SAFETY: an open cursor; what C points at stays until its next call, and `digest` calls
+        // nothing of C.
+        unsafe {
+            if key.is_none() {
+                check(lsm_csr_key(self.cursor, &mut own, &mut own_len))?;
+            }
+            check(lsm_csr_value(self.cursor, &mut value, &mut value_len))?;
+            let key = key.unwrap_or_else(|| borrowed(own, own_len));
+            Ok(crate::digest(key, borrowed(value, value_len)))
+        }
+    }
+}
+
+/// What C points at; NULL is empty.
+///
+/// # Safety
+/// `data` is NULL or readable for `len` bytes as long as the slice is used.
+unsafe fn borrowed<'a>(data: *const c_void, len: c_int) -> &'a [u8] {
+    match usize::try_from(len) {
+        // SAFETY: the caller's promise.
+        Ok(len) if !data.is_null() => unsafe { slice::from_raw_parts(data.cast::<u8>(), len) },
+        _ => &[],
+    }
+}
+
 impl Drop for CursorHandle {
     fn drop(&mut self) {
         // SAFETY: the cursor is open and not used again. Its code is always 0.

@@ -57,8 +57,8 @@ pub trait File: MaybeSync + Debug {
     /// `Io`; afterwards nothing is known about unsynced data.
     fn sync(&self) -> Result<()>;
 
-    /// Reserves space up to `size` bytes if that is cheap, without changing what is read or the
-    /// reported size rules: bytes beyond the old end read as zero. Default: nothing.
+    /// Reserves space up to `size` bytes if that is cheap. No byte read changes; the reported size
+    /// stays or grows to `size`, and bytes beyond the old end read as zero. Default: nothing.
     ///
     /// # Errors
     /// `Full`, `Io`.
@@ -80,7 +80,12 @@ pub trait File: MaybeSync + Debug {
     }
 
     /// Takes, changes or releases one lock for this handle without waiting. Changing shared to
-    /// exclusive and back happens in place.
+    /// exclusive and back happens in place. Dropping the handle releases what it took; dropping
+    /// another one releases nothing.
+    ///
+    /// The owner is the handle or, where the system knows no better, the process: an engine uses
+    /// one locking handle per file and process, so that both are the same to it. Where no lock
+    /// reaches other processes every call succeeds.
     ///
     /// # Errors
     /// `Busy` when another handle's owner holds it in a conflicting mode (the lock held before is

@@ -93,7 +93,7 @@ impl Env for MemoryEnv {
         capabilities.process_locks = true;
         capabilities.directory_sync = true;
         capabilities.range_locks = true;
-        capabilities.threads = true;
+        capabilities.threads = cfg!(any(not(target_family = "wasm"), target_feature = "atomics"));
         capabilities
     }
 

@@ -26,6 +26,10 @@
 //! * [`FaultEnv`], [`CountEnv`], [`StepEnv`]: wrappers around any environment that make calls
 //!   fail, count them, or run something else first.
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    all(target_family = "wasm", not(target_feature = "atomics")),
+    allow(clippy::arc_with_non_send_sync, reason = "the traits ask for Arc on every target")
+)]
 
 mod clock;
 mod content;

@@ -26,7 +26,7 @@ pub enum LockStyle {
 ///
 /// All calls fail with [`EnvError::Forked`] in a child made by `fork`: the child shares its
 /// parent's open file descriptions, and releasing a lock there would release the parent's.
-/// [`NativeEnv::new`] gives the child an environment of its own.
+/// [`NativeEnv::shared`] gives the child an environment of its own.
 #[derive(Debug)]
 pub struct NativeEnv {
     registry: Registry,
@@ -40,7 +40,7 @@ static CURRENT: Mutex<Option<Arc<NativeEnv>>> = Mutex::new(None);
 impl NativeEnv {
     /// The environment of this process: every call gives the same one, with one registry.
     #[must_use]
-    pub fn new() -> Arc<Self> {
+    pub fn shared() -> Arc<Self> {
         let mut current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
         match current.as_ref() {
             Some(env) if env.process == std::process::id() => env.clone(),

@@ -42,12 +42,12 @@ pub(crate) fn closed(identity: Identity, descriptor: &Arc<File>, park: bool) {
 }
 
 /// How many descriptors of a file are parked.
-#[cfg(test)]
+#[cfg(all(test, not(miri)))]
 pub(crate) fn parked(identity: Identity) -> usize {
     table().get(&identity).map_or(0, |open| open.parked.len())
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(miri)))]
 mod tests {
     use super::*;
     use crate::environment::{LockStyle, NativeEnv};
@@ -56,7 +56,6 @@ mod tests {
     use std::os::unix::fs::MetadataExt;
 
     #[test]
-    #[cfg(not(miri))]
     fn descriptors_are_parked_only_beside_process_locks() {
         for (style, expected) in [(LockStyle::Process, 2), (LockStyle::Best, 0)] {
             if style == LockStyle::Best && !cfg!(target_os = "linux") {

@@ -1,6 +1,6 @@
 //! Native world: the operating system's files, byte-range locks and read-only maps, for unix.
 //!
-//! [`NativeEnv::new`] is the environment of this process. Locks are the byte locks of lsm1, so a
+//! [`NativeEnv::shared`] is the environment of this process. Locks are the byte locks of lsm1, so a
 //! database is kept apart from C peers on the same machine.
 //!
 //! On targets that are not unix this crate is empty: no default world exists there yet, and an

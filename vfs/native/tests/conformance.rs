@@ -41,6 +41,7 @@ fn keeps_the_contract() {
 }
 
 #[test]
+#[cfg(not(miri))]
 fn keeps_the_contract_with_posix_locks() {
     run(LockStyle::Process);
 }

@@ -226,3 +226,24 @@ fn a_forked_child_is_told_and_unlocks_nothing() {
         helper.refused("lock 4 shared");
     }
 }
+
+#[test]
+fn closing_releases_even_while_a_child_has_the_descriptor() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("db");
+    let file = open(&NativeEnv::separate(LockStyle::Best), &path);
+    file.lock(LockId::WRITER, Exclusive).unwrap();
+    let mut helper = Helper::start(&path, LockStyle::Best);
+    // SAFETY: the child does nothing but wait for its end.
+    let child = match unsafe { nix::unistd::fork() }.unwrap() {
+        nix::unistd::ForkResult::Child => loop {
+            nix::unistd::pause();
+        },
+        nix::unistd::ForkResult::Parent { child } => child,
+    };
+    drop(file);
+    let answer = helper.ask("lock 4 exclusive");
+    nix::sys::signal::kill(child, nix::sys::signal::Signal::SIGKILL).unwrap();
+    nix::sys::wait::waitpid(child, None).unwrap();
+    assert_eq!(answer, "Ok(())");
+}

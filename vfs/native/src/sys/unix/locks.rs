@@ -25,7 +25,7 @@ const BY_DESCRIPTION: bool = cfg!(any(target_os = "linux", target_os = "android"
 pub(crate) struct Locks {
     /// Set for good once the file turns out not to take locks of the open file description.
     by_process: AtomicBool,
-    /// What this handle took of the process's locks, to be given back when it goes.
+    /// What this handle took, to be given back when it goes.
     taken: Mutex<Vec<Range<u64>>>,
 }
 
@@ -60,12 +60,10 @@ impl Locks {
         let done = self.with_fallback(|by_process| set(file, &lock, by_process));
         match done {
             Ok(()) => {
-                if self.owned_by_process() {
-                    let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-                    taken.retain(|held| *held != range);
-                    if mode != LockMode::Unlock {
-                        taken.push(range);
-                    }
+                let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+                taken.retain(|held| *held != range);
+                if mode != LockMode::Unlock {
+                    taken.push(range);
                 }
                 Ok(())
             }
@@ -88,15 +86,14 @@ impl Locks {
         Ok(answer.l_type == libc::F_UNLCK as libc::c_short)
     }
 
-    /// Gives back what the handle took of the process's locks. Locks of the open file description
-    /// go with the descriptor.
+    /// Gives back what the handle took. Closing alone would not do: process locks belong to the
+    /// process, and an open file description lives on for a moment in any child that another
+    /// thread is just starting.
     pub(crate) fn release(&self, file: &File) {
-        if self.owned_by_process() {
-            let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner).split_off(0);
-            for range in taken {
-                // Nobody is left to hear of a failure, and the process's end unlocks anyway.
-                let _ = self.set(file, range, LockMode::Unlock);
-            }
+        let taken = std::mem::take(&mut *self.taken.lock().unwrap_or_else(PoisonError::into_inner));
+        for range in taken {
+            // Nobody is left to hear of a failure, and the process's end unlocks anyway.
+            let _ = self.set(file, range, LockMode::Unlock);
         }
     }
 }

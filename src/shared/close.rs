@@ -1,0 +1,105 @@
+//! The last user leaves: flush, checkpoint, remove the log, cut the file to its used size.
+//!
+//! Order matters: the log goes only after the checkpoint that replaces it is on disk, and the file
+//! is cut only after the log's removal is, because a file cut to nothing would replay an old log
+//! from its start.
+
+use super::Shared;
+use super::roles::Role;
+use super::view::old_tree_pending;
+use crate::env::EnvError;
+use crate::error::{BusyRole, Error, IoContext, Result};
+use crate::options::Durability;
+use std::sync::atomic::Ordering;
+
+impl Shared {
+    /// Ends one handle; the last one shuts down unless snapshots are still read, in which case the
+    /// last of those does.
+    pub(crate) fn leave(&self) -> Result<()> {
+        if self.handles.fetch_sub(1, Ordering::AcqRel) > 1 || self.in_use() {
+            return Ok(());
+        }
+        self.shut_down()
+    }
+
+    /// As `leave`, but refused while snapshots or transactions are in use.
+    pub(crate) fn close(&self) -> Result<()> {
+        if self.handles.load(Ordering::Acquire) == 1 && self.in_use() {
+            return Err(Error::busy(BusyRole::OwnTransactions).on(&self.path));
+        }
+        self.leave()
+    }
+
+    /// Does what the last user does, once.
+    fn shut_down(&self) -> Result<()> {
+        {
+            // A second opener that found this object before must not use it any more.
+            let _registry = self.env.registry().lock();
+            if self.handles.load(Ordering::Acquire) > 0 || self.closed.swap(true, Ordering::AcqRel)
+            {
+                return Ok(());
+            }
+        }
+        let outcome = if self.read_only || self.poisoned.get().is_some() {
+            Ok(())
+        } else {
+            self.put_everything_on_disk()
+        };
+        outcome.map_err(|error| error.on(&self.path))
+    }
+
+    fn put_everything_on_disk(&self) -> Result<()> {
+        let timeout = std::time::Duration::ZERO;
+        let _writer = self.borrow_role(Role::Writer, timeout)?;
+        let trees = {
+            let state = self.state.lock();
+            old_tree_pending(&state.header, &state.snapshot) || state.header.live.node != 0
+        };
+        if trees {
+            self.flush_trees(&self.settings)?;
+        }
+        self.checkpoint(&self.settings, timeout)?;
+        self.remove_log()?;
+        self.cut_file()
+    }
+
+    fn remove_log(&self) -> Result<()> {
+        if let Some(parts) = &mut *self.writer.lock() {
+            parts.close_log();
+        }
+        let log = self.log_path();
+        match self.env.remove(&log) {
+            Err(EnvError::NotFound) => Ok(()),
+            Ok(()) if self.settings.durability != Durability::None => {
+                self.env.sync_directory(&log).during("syncing the directory after removing the log")
+            }
+            other => other.during("removing the log"),
+        }
+    }
+
+    fn cut_file(&self) -> Result<()> {
+        let size = u64::from(self.blocks_in_use()?) * u64::from(self.pager.geometry().block_size());
+        self.file.truncate(size).during("cutting the database file to its used size")
+    }
+}
+
+/// Without an explicit close the only place an error can go is the trace.
+pub(crate) fn log_failed_close(error: &Error) {
+    #[cfg(feature = "tracing")]
+    tracing::error!(%error, "closing the database");
+    #[cfg(not(feature = "tracing"))]
+    let _ = error;
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if !self.is_closed() {
+            *self.handles.get_mut() = 0;
+            if let Err(error) = self.shut_down() {
+                // Nobody is left to be told; the log keeps what was committed.
+                log_failed_close(&error);
+            }
+        }
+        self.env.registry().lock().remove(&self.registry_key);
+    }
+}

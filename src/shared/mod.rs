@@ -1,0 +1,147 @@
+//! What all users of one database file in a process share: trees, snapshot, page cache, roles.
+//!
+//! There is one [`Shared`] per file and process, found through the world's registry by the file's
+//! identity. It owns the state behind one mutex (`view`), the three roles (`roles`), the parts the
+//! one writer keeps between transactions (`writer`), and does flushes, merges and checkpoints
+//! (`work`). It is opened by recovering checkpoint and log (`open`, `recovery`) and ended by the
+//! last user (`close`).
+//!
+//! Lock order: registry, then role, then state. Nobody waits for a role with the state locked, and
+//! no input or output happens with the state locked.
+
+mod close;
+mod guarded;
+mod inspect;
+mod open;
+mod recovery;
+mod roles;
+mod view;
+mod work;
+mod writer;
+
+use crate::env::{Env, File, FilePath};
+use crate::error::{Error, ErrorKind, Result};
+use crate::options::{Durability, Options, WorkObserver};
+use crate::pager::Pager;
+use crate::stats::RecoveryStats;
+use crate::work::WorkEvent;
+use guarded::Guarded;
+use roles::Roles;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use view::State;
+use writer::WriterParts;
+
+pub(crate) use close::log_failed_close;
+pub(crate) use view::View;
+pub(crate) use writer::WriterCore;
+
+/// Options that may differ from handle to handle and change while open.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    pub(crate) durability: Durability,
+    pub(crate) autoflush: u64,
+    pub(crate) autocheckpoint: u64,
+    pub(crate) automerge: u32,
+    pub(crate) max_freelist: u32,
+    pub(crate) autowork: bool,
+    pub(crate) use_log: bool,
+}
+
+impl Settings {
+    pub(crate) fn of(options: &Options) -> Self {
+        Settings {
+            durability: options.durability,
+            autoflush: options.autoflush,
+            autocheckpoint: options.autocheckpoint,
+            automerge: options.automerge,
+            max_freelist: options.max_freelist,
+            autowork: options.autowork,
+            use_log: options.use_log,
+        }
+    }
+}
+
+/// One open database file of this process.
+pub(crate) struct Shared {
+    pub(crate) env: Arc<dyn Env>,
+    pub(crate) path: FilePath,
+    pub(crate) pager: Arc<Pager>,
+    pub(crate) read_only: bool,
+    pub(crate) recovery: RecoveryStats,
+    /// The database file; holds the locks that keep other processes out.
+    file: Arc<dyn File>,
+    registry_key: crate::env::FileId,
+    tree_limit: u64,
+    /// Codec of the pages: 1 = none.
+    compression: u32,
+    state: Guarded<State>,
+    roles: Guarded<Roles>,
+    writer: Guarded<Option<WriterParts>>,
+    observer: Option<Arc<dyn WorkObserver>>,
+    /// Settings of the handle that opened the file: used by the final flush.
+    settings: Settings,
+    /// Handles that are open.
+    handles: AtomicUsize,
+    /// Set once the final flush and checkpoint are done.
+    closed: AtomicBool,
+    /// Why nothing may be written any more.
+    poisoned: OnceLock<Error>,
+}
+
+impl Shared {
+    /// Name of the log file.
+    fn log_path(&self) -> FilePath {
+        self.path.with_suffix("-log")
+    }
+
+    /// Refuses writing to what was opened read-only or has failed before.
+    pub(crate) fn check_writable(&self) -> Result<()> {
+        if self.read_only {
+            let what = "the database was opened read-only; open it for writing";
+            return Err(Error::new(ErrorKind::ReadOnly(what.into())).on(&self.path));
+        }
+        match self.poisoned.get() {
+            Some(error) => {
+                Err(Error::new(ErrorKind::Poisoned(error.to_string().into())).on(&self.path))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Ends all writing: memory or disk is no longer what it should be.
+    fn poison(&self, error: &Error) {
+        let _ = self.poisoned.set(error.clone());
+    }
+
+    /// Whether snapshots, iterators or a transaction are in use.
+    pub(crate) fn in_use(&self) -> bool {
+        self.roles.lock().is_taken(roles::Role::Writer) || self.state.lock().has_readers()
+    }
+
+    fn tell(&self, event: WorkEvent) {
+        #[cfg(feature = "tracing")]
+        tracing::debug!(kind = ?event.kind, bytes = event.bytes, levels = event.levels, "work");
+        #[cfg(feature = "metrics")]
+        metrics::counter!("siltstone_work_bytes", "kind" => format!("{:?}", event.kind))
+            .increment(event.bytes);
+        if let Some(observer) = &self.observer {
+            observer.observe(&event);
+        }
+    }
+
+    fn level_count(&self) -> usize {
+        self.state.lock().snapshot.checkpoint.levels.len()
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("path", &self.path).finish_non_exhaustive()
+    }
+}

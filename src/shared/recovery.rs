@@ -1,0 +1,108 @@
+//! Recovery: from the newest checkpoint and the log to the state before the crash.
+
+use crate::checkpoint::{self, MetaPages};
+use crate::env::{Access, Env, EnvError, File, FilePath};
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::checkpoint::Checkpoint;
+use crate::format::tree_header::TreeHeader;
+use crate::log::{self, LogOperation};
+use crate::options::Options;
+use crate::shm::Shm;
+use crate::stats::RecoveryStats;
+use crate::tree::{self, TreeWriter, UndoList};
+use std::sync::Arc;
+
+/// The checkpoint a file starts from.
+pub(super) struct Found {
+    pub(super) checkpoint: Checkpoint,
+    /// Meta page it stands in; 0 = the file is empty and the checkpoint made up.
+    pub(super) meta_page: u32,
+}
+
+/// State after replaying the log.
+pub(super) struct Recovered {
+    pub(super) checkpoint: Checkpoint,
+    pub(super) header: TreeHeader,
+    pub(super) shm: Shm,
+    pub(super) stats: RecoveryStats,
+}
+
+fn open_log(env: &dyn Env, path: &FilePath) -> Result<Option<Arc<dyn File>>> {
+    match env.open(&path.with_suffix("-log"), Access::ReadOnly) {
+        Ok(file) => Ok(Some(file)),
+        Err(EnvError::NotFound) => Ok(None),
+        Err(error) => Err(Error::io("opening the log", error)),
+    }
+}
+
+/// Reads the newest valid checkpoint, or makes up the empty one for an empty file.
+///
+/// A file whose very first checkpoint was torn by a power cut has its whole content in the log;
+/// without a log, bytes that are no checkpoint are something else than a database.
+pub(super) fn find_checkpoint(
+    env: &dyn Env,
+    path: &FilePath,
+    file: &dyn File,
+    options: &Options,
+) -> Result<Found> {
+    let empty = || Found {
+        checkpoint: Checkpoint::empty(options.page_size, options.block_size),
+        meta_page: 0,
+    };
+    match checkpoint::read_newest(file)? {
+        MetaPages::Found { page, checkpoint } => {
+            Ok(Found { checkpoint: *checkpoint, meta_page: page })
+        }
+        MetaPages::Empty => Ok(empty()),
+        MetaPages::Unreadable if open_log(env, path)?.is_some() => Ok(empty()),
+        MetaPages::Unreadable => Err(Error::new(ErrorKind::NotADatabase(
+            "the file holds data but no valid checkpoint; choose another file, or try `siltstone \
+             recover` if it was one"
+                .into(),
+        ))),
+    }
+}
+
+/// Replays the log into new trees.
+pub(super) fn replay_log(
+    env: &dyn Env,
+    path: &FilePath,
+    found: &Found,
+    options: &Options,
+) -> Result<Recovered> {
+    let shm = Shm::heap()?;
+    let mut header = tree::initialise(&shm)?;
+    let mut checkpoint = found.checkpoint.clone();
+    let log = open_log(env, path)?;
+    let mut undo = UndoList::default();
+    let mut in_use = |_| Ok(false);
+    let mut writer = TreeWriter::new(&shm, &mut header, &mut undo, &mut in_use, options.tree_limit);
+    let recovery =
+        log::recover(
+            log.as_deref(),
+            checkpoint.log,
+            checkpoint.id,
+            &mut |operation| match operation {
+                LogOperation::Insert { key, value } => writer.insert(key, value),
+                LogOperation::Delete { key } => writer.delete(key),
+                LogOperation::DeleteRange { low, high } => writer.delete_range(low, high),
+            },
+        )?;
+    header.log = recovery.state;
+    if recovery.restart_at_zero {
+        checkpoint.log.pointer = 0;
+    }
+    shm.publish_tree_header(&header)?;
+    shm.store_snapshot(&checkpoint.encode()?)?;
+    shm.set_meta_page(found.meta_page)?;
+    Ok(Recovered {
+        checkpoint,
+        header,
+        shm,
+        stats: RecoveryStats {
+            transactions: recovery.commits,
+            log_bytes: recovery.log_bytes,
+            bytes_after_end: recovery.bytes_after_end,
+        },
+    })
+}

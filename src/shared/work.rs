@@ -1,0 +1,369 @@
+//! Background work done on the database file: flush, merge, checkpoint, and when to do which.
+//!
+//! A worker works on a private copy of the newest snapshot and saves it when it is done, so a
+//! failure leaves nothing behind but pages no snapshot names. Rules: docs/format.md, "Levels".
+
+use super::roles::{BorrowedRole, Role};
+use super::view::old_tree_pending;
+use super::{Settings, Shared};
+use crate::backup::interrupted;
+use crate::checkpoint;
+use crate::database::Progress;
+use crate::env::Access;
+use crate::error::{Error, IoContext, Result};
+use crate::format::checkpoint::LogPointer;
+use crate::format::tree_header::TreeHeader;
+use crate::options::Durability;
+use crate::shm::Shm;
+use crate::sorted::{Input, Snapshot, WorkDone, Worker, WorkerConfig};
+use crate::work::{WorkEvent, WorkKind, WorkLimit, WorkReport};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Bytes a long merge may write between two calls of a progress function.
+const PROGRESS_BYTES: u64 = 4 << 20;
+
+/// Which trees a flush writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trees {
+    /// The old one.
+    Old,
+    /// Both; the writer role is held.
+    Both,
+}
+
+impl Shared {
+    fn page_size(&self) -> u64 {
+        u64::from(self.pager.geometry().page_size())
+    }
+
+    /// Whether an old tree waits to be flushed.
+    fn old_tree_waits(&self) -> bool {
+        let state = self.state.lock();
+        old_tree_pending(&state.header, &state.snapshot)
+    }
+
+    /// Lets `body` work on the newest snapshot and saves what it made. The worker role is held.
+    fn with_worker<T>(
+        &self,
+        _role: &BorrowedRole<'_>,
+        settings: &Settings,
+        body: impl FnOnce(&mut Worker<'_>, &Shm, &TreeHeader) -> Result<T>,
+    ) -> Result<T> {
+        self.check_writable()?;
+        let (snapshot, header, shm) = {
+            let state = self.state.lock();
+            (Arc::clone(&state.snapshot), state.header, state.shm.clone())
+        };
+        let own = snapshot.checkpoint.id;
+        let mut in_use = || Ok(self.oldest_snapshot_in_use(own));
+        let config = WorkerConfig {
+            automerge: settings.automerge as usize,
+            max_freelist: settings.max_freelist as usize,
+            compression: self.compression,
+        };
+        let mut worker = Worker::new(&self.pager, &snapshot.checkpoint, config, &mut in_use, false);
+        let outcome = body(&mut worker, &shm, &header);
+        let outcome = outcome.and_then(|value| {
+            if worker.has_changed() {
+                let checkpoint = worker.snapshot()?;
+                shm.store_snapshot(&checkpoint.encode()?)?;
+                let snapshot = Arc::new(Snapshot::new(checkpoint, &self.pager)?);
+                self.state.lock().set_snapshot(snapshot);
+            }
+            Ok(value)
+        });
+        if let Err(error) = &outcome
+            && error.is_corrupt()
+        {
+            // What is damaged is still readable elsewhere; writing on would spread it.
+            self.poison(error);
+        }
+        outcome.map_err(|error| error.on(&self.path))
+    }
+
+    /// Writes trees as a new top level; the log before them is not needed any more.
+    fn flush_with(
+        worker: &mut Worker<'_>,
+        shm: &Shm,
+        header: &TreeHeader,
+        trees: Trees,
+    ) -> Result<u64> {
+        let pending =
+            header.old_chunk_id != 0 && header.old_log_pointer != worker.state().log.pointer;
+        let mut inputs = Vec::new();
+        let mut log =
+            LogPointer { pointer: header.old_log_pointer, checksum: header.old_log_checksum };
+        if trees == Trees::Both {
+            inputs.push(Input::tree(shm, &header.live)?);
+            let [.., region] = header.log.regions;
+            let toggle = !worker.state().log.pointer & 1;
+            log = LogPointer {
+                pointer: (region.end << 1).cast_signed() | toggle,
+                checksum: header.log.checksum,
+            };
+        }
+        if pending {
+            inputs.push(Input::tree(shm, &header.old)?);
+        }
+        worker.flush(inputs, log)
+    }
+
+    /// The share of work a write transaction does as its tree grows: `units` times the depth of the
+    /// database in pages. Somebody else being at work is fine.
+    pub(super) fn autowork(&self, settings: &Settings, units: u64) -> Result<()> {
+        let Ok(role) = self.borrow_role(Role::Worker, Duration::ZERO) else { return Ok(()) };
+        let depth = self.level_count() as u64 + u64::from(self.old_tree_waits());
+        let automerge = settings.automerge as usize;
+        self.work_pages(&role, settings, units.saturating_mul(depth), automerge)?;
+        Ok(())
+    }
+
+    /// After a commit that left the tree over its limit.
+    pub(super) fn after_commit(&self, settings: &Settings) -> Result<()> {
+        if settings.autowork {
+            self.autowork(settings, 1)
+        } else {
+            super::writer::work_wanted(self);
+            Ok(())
+        }
+    }
+
+    /// Flushes an old tree that waits, then merges; up to `pages` pages, with checkpoints as they
+    /// fall due.
+    fn work_pages(
+        &self,
+        role: &BorrowedRole<'_>,
+        settings: &Settings,
+        pages: u64,
+        merge_count: usize,
+    ) -> Result<WorkReport> {
+        let mut report = WorkReport::default();
+        let mut left = pages;
+        while left > 0 {
+            let due = {
+                let state = self.state.lock();
+                checkpoint::pages_until_due(
+                    state.snapshot.checkpoint.pages_written,
+                    state.checkpoint_pages,
+                    self.pager.geometry().page_size(),
+                    settings.autocheckpoint,
+                )
+            };
+            let budget = left.min(due.unwrap_or(u64::MAX).max(1));
+            let (done, one_segment) = self.work_step(role, settings, budget, merge_count)?;
+            report.bytes_written += done.pages * self.page_size();
+            report.finished = done.finished;
+            if due.is_some_and(|due| done.pages >= due)
+                || (one_segment && settings.autocheckpoint > 0)
+            {
+                self.checkpoint(settings, Duration::ZERO).or_else(ignore_busy)?;
+            }
+            left = left.saturating_sub(done.pages.max(1));
+            if done.finished || !done.progressed {
+                break;
+            }
+        }
+        Ok(report)
+    }
+
+    /// One session of a worker. Tells also whether a merge has brought everything into one segment.
+    fn work_step(
+        &self,
+        role: &BorrowedRole<'_>,
+        settings: &Settings,
+        budget: u64,
+        merge_count: usize,
+    ) -> Result<(WorkDone, bool)> {
+        let (done, flushed) = self.with_worker(role, settings, |worker, shm, header| {
+            let mut done = WorkDone::default();
+            let pending =
+                header.old_chunk_id != 0 && header.old_log_pointer != worker.state().log.pointer;
+            if pending {
+                done.pages += worker.make_room()?;
+                done.pages += Self::flush_with(worker, shm, header, Trees::Old)?;
+                done.progressed = true;
+            }
+            let flushed = done.pages;
+            if let Some(left) = budget.checked_sub(done.pages).filter(|&left| left > 0) {
+                let merged = worker.work(merge_count, left)?;
+                done.pages += merged.pages;
+                done.progressed |= merged.progressed;
+                done.finished = merged.finished;
+            }
+            Ok((done, flushed))
+        })?;
+        if flushed > 0 {
+            self.report(WorkKind::Flush, flushed);
+        }
+        if done.pages > flushed {
+            self.report(WorkKind::Merge, done.pages - flushed);
+        }
+        let one_segment = merge_count == 1 && {
+            let state = self.state.lock();
+            let levels = &state.snapshot.checkpoint.levels;
+            levels.len() == 1 && levels.iter().all(|level| !level.is_merging())
+        };
+        Ok((done, one_segment))
+    }
+
+    fn report(&self, kind: WorkKind, pages: u64) {
+        let bytes = pages * self.page_size();
+        self.tell(WorkEvent { kind, bytes, levels: self.level_count() });
+    }
+
+    /// Writes both trees as a new top level. The writer role is held.
+    pub(super) fn flush_trees(&self, settings: &Settings) -> Result<()> {
+        let role = self.borrow_role(Role::Worker, Duration::ZERO)?;
+        self.flush_as(&role, settings)
+    }
+
+    fn flush_as(&self, role: &BorrowedRole<'_>, settings: &Settings) -> Result<()> {
+        let pages = self.with_worker(role, settings, |worker, shm, header| {
+            if header.live.node == 0 && header.old_chunk_id == 0 {
+                return Ok(0);
+            }
+            let pages = worker.make_room()?;
+            Ok(pages + Self::flush_with(worker, shm, header, Trees::Both)?)
+        })?;
+        self.discard_trees()?;
+        if pages > 0 {
+            self.report(WorkKind::Flush, pages);
+        }
+        Ok(())
+    }
+
+    /// After a flush of both trees: empties them. The writer role is held.
+    fn discard_trees(&self) -> Result<()> {
+        let mut state = self.state.lock();
+        let mut header = state.header;
+        let log = state.snapshot.checkpoint.log;
+        if header.old_chunk_id == 0 && header.live.node == 0 {
+            return Ok(());
+        }
+        crate::tree::discard_old(&mut header);
+        crate::tree::make_old(&mut header, log.pointer);
+        crate::tree::discard_old(&mut header);
+        header.old_log_pointer = log.pointer;
+        header.old_log_checksum = log.checksum;
+        state.shm.publish_tree_header(&header)?;
+        let shm = state.shm.clone();
+        state.set_header(header, &shm);
+        Ok(())
+    }
+
+    /// Writes both trees as a new top level.
+    pub(crate) fn flush(self: &Arc<Self>, settings: &Settings, timeout: Duration) -> Result<()> {
+        let _writer = self.take_role(Role::Writer, timeout)?;
+        let worker = self.borrow_role(Role::Worker, timeout)?;
+        self.flush_as(&worker, settings)
+    }
+
+    /// Merges as far as `limit` allows.
+    pub(crate) fn work(
+        &self,
+        settings: &Settings,
+        limit: WorkLimit,
+        timeout: Duration,
+        progress: Progress<'_>,
+    ) -> Result<WorkReport> {
+        let role = self.borrow_role(Role::Worker, timeout)?;
+        let merge_count = limit.segments.unwrap_or(settings.automerge).max(1) as usize;
+        let pages = limit.bytes.map_or(u64::MAX, |bytes| bytes.div_ceil(self.page_size()));
+        let total = limit.bytes.map_or_else(|| self.file_bytes(), Ok)?;
+        let mut report = WorkReport::default();
+        let mut left = pages;
+        while left > 0 {
+            let slice = left.min((PROGRESS_BYTES / self.page_size()).max(1));
+            let done = self.work_pages(&role, settings, slice, merge_count)?;
+            report.bytes_written += done.bytes_written;
+            report.finished = done.finished;
+            if !progress(report.bytes_written.min(total), total) {
+                return Err(interrupted().on(&self.path));
+            }
+            if done.finished {
+                break;
+            }
+            left = left.saturating_sub(slice);
+        }
+        Ok(report)
+    }
+
+    /// Everything into one segment, moved to the front, and a checkpoint.
+    pub(crate) fn compact(
+        self: &Arc<Self>,
+        settings: &Settings,
+        timeout: Duration,
+        progress: Progress<'_>,
+    ) -> Result<WorkReport> {
+        self.flush(settings, timeout)?;
+        let limit = WorkLimit { bytes: None, segments: Some(1) };
+        let mut report = WorkReport::default();
+        // Blocks freed by one round can be used by the next only after a checkpoint.
+        loop {
+            let done = self.work(settings, limit, timeout, progress)?;
+            report.bytes_written += done.bytes_written;
+            report.finished = done.finished;
+            if self.checkpoint(settings, timeout)? == 0 || done.bytes_written == 0 {
+                return Ok(report);
+            }
+        }
+    }
+
+    /// Writes a checkpoint, if there is a newer snapshot than the one on disk.
+    pub(crate) fn checkpoint(&self, settings: &Settings, timeout: Duration) -> Result<u64> {
+        let _role = self.borrow_role(Role::Checkpointer, timeout)?;
+        self.check_writable()?;
+        let (snapshot, page, written_before) = {
+            let state = self.state.lock();
+            if state.meta_page != 0 && state.checkpoint_id >= state.snapshot.checkpoint.id {
+                return Ok(0);
+            }
+            (Arc::clone(&state.snapshot), state.meta_page, state.checkpoint_pages)
+        };
+        let checkpoint = &snapshot.checkpoint;
+        if page == 0 && checkpoint.block_count == 0 {
+            return Ok(0);
+        }
+        let sync = settings.durability != Durability::None;
+        let page = checkpoint::page_after(page);
+        if let Err(error) = checkpoint::write(&*self.file, page, checkpoint, sync) {
+            if sync && error.kind().is_failed_sync() {
+                self.poison(&error);
+            }
+            return Err(error.on(&self.path));
+        }
+        let bytes = {
+            let mut state = self.state.lock();
+            state.meta_page = page;
+            state.checkpoint_id = checkpoint.id;
+            state.checkpoint_log_offset = checkpoint.log.offset();
+            state.checkpoint_pages = checkpoint.pages_written;
+            state.shm.set_meta_page(page)?;
+            u64::from(checkpoint.pages_written.wrapping_sub(written_before)) * self.page_size()
+        };
+        self.tell(WorkEvent { kind: WorkKind::Checkpoint, bytes, levels: self.level_count() });
+        Ok(bytes.max(1))
+    }
+
+    /// Opens the log for writing; a new one is durable by name before the first commit returns.
+    pub(super) fn open_log(&self, durability: Durability) -> Result<Arc<dyn crate::env::File>> {
+        let path = self.log_path();
+        if let Ok(file) = self.env.open(&path, Access::ReadWrite) {
+            return Ok(file);
+        }
+        let file = self.env.open(&path, Access::ReadWriteCreate).during("creating the log")?;
+        if durability != Durability::None {
+            self.env.sync_directory(&path).during("syncing the directory of the new log")?;
+        }
+        Ok(file)
+    }
+
+    pub(super) fn file_bytes(&self) -> Result<u64> {
+        self.file.size().during("reading the size of the database file")
+    }
+}
+
+fn ignore_busy(error: Error) -> Result<u64> {
+    if error.is_busy() { Ok(0) } else { Err(error) }
+}

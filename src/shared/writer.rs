@@ -1,0 +1,457 @@
+//! The write transaction: private tree header, log and undo list of the one writer.
+//!
+//! A change goes to the tree first (which refuses what exceeds the memory limit before changing
+//! anything), then to the log's buffer. Nothing is visible to others until `commit` has written the
+//! commit record and stored the header. A change that failed half-way dooms the transaction: it can
+//! be rolled back, to a savepoint made before or entirely, but not committed.
+
+use super::roles::{Role, RoleGuard};
+use super::view::old_tree_pending;
+use super::{Settings, Shared, View};
+use crate::env::FilePath;
+use crate::error::{Error, Result};
+use crate::format::tree_header::TreeHeader;
+use crate::log::{LogMark, LogWriter};
+use crate::options::Durability;
+use crate::shm::Shm;
+use crate::sorted::{MergedCursor, ReadView};
+use crate::tree::{self, TreeMark, TreeWriter, UndoList};
+use crate::work::{WorkEvent, WorkKind};
+use std::ops::Bound;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Pages of tree growth after which a writer does some work.
+pub(super) const WORK_QUANTUM_PAGES: u64 = 32;
+
+/// What a writer keeps from one transaction to the next.
+#[derive(Debug)]
+pub(super) struct WriterParts {
+    /// The log, once something was written.
+    log: Option<LogWriter>,
+    undo: UndoList,
+    shm: Shm,
+}
+
+impl WriterParts {
+    pub(super) fn new(shm: Shm) -> Self {
+        WriterParts { log: None, undo: UndoList::default(), shm }
+    }
+
+    /// Forgets the log file, which is about to be removed.
+    pub(super) fn close_log(&mut self) {
+        self.log = None;
+    }
+}
+
+#[derive(Debug)]
+struct Mark {
+    id: u64,
+    tree: TreeMark,
+    log: Option<LogMark>,
+}
+
+/// A write transaction in progress.
+#[derive(Debug)]
+pub(crate) struct WriterCore {
+    role: RoleGuard,
+    settings: Settings,
+    parts: WriterParts,
+    header: TreeHeader,
+    /// State of the whole transaction's beginning.
+    start: Mark,
+    marks: Vec<Mark>,
+    next_mark: u64,
+    /// The committed state below, made when the transaction first reads.
+    base: Option<Arc<View>>,
+    read: Option<ReadView>,
+    generation: u64,
+    doomed: Option<Error>,
+    finished: bool,
+}
+
+impl Shared {
+    /// Begins a write transaction, waiting up to `timeout` for the role.
+    pub(crate) fn begin(
+        self: &Arc<Self>,
+        settings: Settings,
+        timeout: Duration,
+    ) -> Result<WriterCore> {
+        self.check_writable()?;
+        let role = self.take_role(Role::Writer, timeout)?;
+        let parts = self.writer.lock().take();
+        let shm = || self.state.lock().shm.clone();
+        let mut parts = parts.unwrap_or_else(|| WriterParts::new(shm()));
+        match self.begin_with(&mut parts, settings) {
+            Ok((header, start)) => Ok(WriterCore {
+                role,
+                settings,
+                parts,
+                header,
+                start,
+                marks: Vec::new(),
+                next_mark: 1,
+                base: None,
+                read: None,
+                generation: 1,
+                doomed: None,
+                finished: false,
+            }),
+            Err(error) => {
+                *self.writer.lock() = Some(parts);
+                Err(error.on(&self.path))
+            }
+        }
+    }
+
+    fn begin_with(
+        &self,
+        parts: &mut WriterParts,
+        settings: Settings,
+    ) -> Result<(TreeHeader, Mark)> {
+        let (mut header, reclaim) = {
+            let state = self.state.lock();
+            let mut header = state.header;
+            if header.old_chunk_id != 0 && !old_tree_pending(&header, &state.snapshot) {
+                tree::discard_old(&mut header);
+            }
+            let reclaim = (state.meta_page != 0)
+                .then_some((state.checkpoint_id, state.checkpoint_log_offset));
+            (header, reclaim)
+        };
+        if settings.use_log {
+            if parts.log.is_none() {
+                parts.log = Some(LogWriter::new(self.open_log(settings.durability)?));
+            }
+            if let Some(log) = &mut parts.log {
+                if let Some((id, offset)) = reclaim {
+                    crate::log::reclaim(&mut header.log, id, offset);
+                }
+                let full = settings.durability == Durability::Full;
+                let sector = if full { self.file.sector_size() } else { 1 };
+                log.begin(&mut header.log, sector)?;
+            }
+        }
+        header.live.transaction += 1;
+        parts.undo.clear();
+        let tree = tree::mark(&header, &parts.undo);
+        Ok((header, Mark { id: 0, tree, log: None }))
+    }
+}
+
+impl WriterCore {
+    fn shared(&self) -> &Arc<Shared> {
+        self.role.shared()
+    }
+
+    /// Path of the database, for errors.
+    pub(crate) fn path(&self) -> &FilePath {
+        &self.role.shared().path
+    }
+
+    /// Changes whenever the tree does.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// What the transaction sees: the committed state with its own writes on top.
+    pub(crate) fn read_view(&mut self) -> Result<&ReadView> {
+        let shared = Arc::clone(self.role.shared());
+        let base = self.base.get_or_insert_with(|| shared.view());
+        let read = self.read.get_or_insert_with(|| base.read.clone());
+        if read.shm.chunk_count() < self.parts.shm.chunk_count() {
+            read.shm = self.parts.shm.clone();
+        }
+        read.live = self.header.live;
+        Ok(read)
+    }
+
+    fn check(&self) -> Result<()> {
+        match &self.doomed {
+            Some(error) => {
+                Err(Error::misuse(format!("the transaction failed before ({error}); roll it back")))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Runs a change of the tree followed by the same change in the log.
+    fn change(
+        &mut self,
+        tree: impl FnOnce(&mut TreeWriter<'_>) -> Result<()>,
+        log: impl FnOnce(&mut LogWriter) -> Result<()>,
+    ) -> Result<()> {
+        self.check()?;
+        let before = self.header.live.bytes;
+        let shared = self.role.shared();
+        let mut in_use = |id| Ok(shared.chunk_in_use(id));
+        let parts = &mut self.parts;
+        let outcome = tree(&mut TreeWriter::new(
+            &parts.shm,
+            &mut self.header,
+            &mut parts.undo,
+            &mut in_use,
+            shared.tree_limit,
+        ))
+        .and_then(|()| match &mut self.parts.log {
+            Some(writer) if self.settings.use_log => log(writer),
+            _ => Ok(()),
+        });
+        self.generation += 1;
+        if let Err(error) = outcome {
+            self.doomed = Some(error.clone());
+            return Err(error);
+        }
+        self.work_after(before)
+    }
+
+    /// Does the share of merge work that so much tree growth calls for.
+    fn work_after(&mut self, before: u32) -> Result<()> {
+        if !self.settings.autowork {
+            return Ok(());
+        }
+        let shared = self.role.shared();
+        let page = u64::from(shared.pager.geometry().page_size());
+        let mut quantum = WORK_QUANTUM_PAGES * page;
+        if quantum > self.settings.autoflush {
+            quantum = self.settings.autoflush.max(page);
+        }
+        let crossed = u64::from(self.header.live.bytes) / quantum - u64::from(before) / quantum;
+        if crossed > 0 {
+            shared.autowork(&self.settings, crossed * WORK_QUANTUM_PAGES)?;
+        }
+        Ok(())
+    }
+
+    /// Writes a key.
+    pub(crate) fn insert(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
+        check_length("key", key)?;
+        check_length("value", value)?;
+        self.change(|tree| tree.insert(key, value), |log| log.insert(key, value))
+    }
+
+    /// Removes a key.
+    pub(crate) fn remove(&mut self, key: &[u8]) -> Result<()> {
+        check_length("key", key)?;
+        self.change(|tree| tree.delete(key), |log| log.delete(key))
+    }
+
+    /// Removes every key strictly between the two.
+    pub(crate) fn remove_between(&mut self, low: &[u8], high: &[u8]) -> Result<()> {
+        check_length("key", low)?;
+        check_length("key", high)?;
+        if low >= high {
+            return self.check();
+        }
+        self.change(|tree| tree.delete_range(low, high), |log| log.delete_range(low, high))
+    }
+
+    /// Removes every key within the bounds: the open range in between, and the ends one by one.
+    pub(crate) fn remove_range(&mut self, low: Bound<&[u8]>, high: Bound<&[u8]>) -> Result<()> {
+        let last;
+        let high = match high {
+            Bound::Unbounded => match self.last_key()? {
+                None => return Ok(()),
+                Some(key) => {
+                    last = key;
+                    Bound::Included(last.as_slice())
+                }
+            },
+            bounded => bounded,
+        };
+        // The empty key is the smallest.
+        let low = if low == Bound::Unbounded { Bound::Included(&b""[..]) } else { low };
+        let (Bound::Included(from) | Bound::Excluded(from)) = low else { return Ok(()) };
+        let (Bound::Included(to) | Bound::Excluded(to)) = high else { return Ok(()) };
+        if from > to {
+            return self.check();
+        }
+        let both = (low == Bound::Included(from), high == Bound::Included(to));
+        if from == to {
+            return if both == (true, true) { self.remove(from) } else { self.check() };
+        }
+        if both.0 {
+            self.remove(from)?;
+        }
+        if both.1 {
+            self.remove(to)?;
+        }
+        self.remove_between(from, to)
+    }
+
+    fn last_key(&mut self) -> Result<Option<Vec<u8>>> {
+        let view = self.read_view()?;
+        let mut cursor = MergedCursor::new(view);
+        cursor.last(view)?;
+        Ok(cursor.is_valid().then(|| cursor.key().to_vec()))
+    }
+
+    /// The application's version number.
+    pub(crate) fn user_version(&self) -> u32 {
+        self.header.user_version
+    }
+
+    /// Sets the application's version number.
+    pub(crate) fn set_user_version(&mut self, version: u32) -> Result<()> {
+        self.check()?;
+        self.header.user_version = version;
+        Ok(())
+    }
+
+    /// Marks this point.
+    pub(crate) fn savepoint(&mut self) -> Result<u64> {
+        self.check()?;
+        let id = self.next_mark;
+        self.next_mark += 1;
+        let mark = self.mark(id);
+        self.marks.push(mark);
+        Ok(id)
+    }
+
+    fn mark(&mut self, id: u64) -> Mark {
+        let parts = &mut self.parts;
+        Mark {
+            id,
+            tree: tree::mark(&self.header, &parts.undo),
+            log: match &mut parts.log {
+                Some(log) if self.settings.use_log => Some(log.mark()),
+                _ => None,
+            },
+        }
+    }
+
+    fn find_mark(&self, id: u64) -> Result<usize> {
+        self.marks.iter().position(|mark| mark.id == id).ok_or_else(|| {
+            Error::misuse("the savepoint has ended: an outer one was rolled back or released")
+        })
+    }
+
+    /// Goes back to a mark and ends it and those made since.
+    pub(crate) fn rollback_to(&mut self, id: u64) -> Result<()> {
+        let index = self.find_mark(id)?;
+        self.marks.truncate(index + 1);
+        let Some(mark) = self.marks.pop() else { return Ok(()) };
+        self.undo_to(&mark.tree)?;
+        if let (Some(log), Some(place)) = (&mut self.parts.log, &mark.log) {
+            log.seek(place);
+        }
+        self.doomed = None;
+        Ok(())
+    }
+
+    /// Goes back to a mark and makes a new one there.
+    pub(crate) fn restore(&mut self, id: u64) -> Result<u64> {
+        self.rollback_to(id)?;
+        self.savepoint()
+    }
+
+    /// Ends a mark and those made since, keeping what was done.
+    pub(crate) fn release(&mut self, id: u64) -> Result<()> {
+        let index = self.find_mark(id)?;
+        self.marks.truncate(index);
+        Ok(())
+    }
+
+    fn undo_to(&mut self, mark: &TreeMark) -> Result<()> {
+        self.generation += 1;
+        let parts = &mut self.parts;
+        tree::rollback_to(&parts.shm, &mut self.header, &mut parts.undo, mark)
+    }
+
+    /// Makes the transaction visible, then does the work it calls for.
+    pub(crate) fn commit(mut self) -> Result<()> {
+        let outcome = self.try_commit();
+        if outcome.is_err() {
+            let _ = self.undo_all();
+        }
+        let settings = self.settings;
+        let shared = Arc::clone(self.shared());
+        let wanted = outcome?;
+        drop(self);
+        if wanted {
+            shared.after_commit(&settings)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the tree was handed over or waits to be.
+    fn try_commit(&mut self) -> Result<bool> {
+        self.check()?;
+        let shared = Arc::clone(self.role.shared());
+        shared.check_writable()?;
+        if let (true, Some(log)) = (self.settings.use_log, &mut self.parts.log) {
+            let full = self.settings.durability == Durability::Full;
+            if let Err(error) = log.commit(full) {
+                if full {
+                    // Nothing is known about what the failed sync left behind.
+                    shared.poison(&error);
+                }
+                return Err(error);
+            }
+            log.end(&mut self.header.log)?;
+        }
+        let over = u64::from(self.header.live.bytes) > self.settings.autoflush;
+        let mut state = shared.state.lock();
+        if over && self.header.old_chunk_id == 0 {
+            let pointer = state.snapshot.checkpoint.log.pointer;
+            tree::make_old(&mut self.header, pointer);
+        }
+        self.publish(&mut state)?;
+        self.finished = true;
+        Ok(over)
+    }
+
+    fn publish(&self, state: &mut super::view::State) -> Result<()> {
+        self.parts.shm.publish_tree_header(&self.header)?;
+        state.set_header(self.header, &self.parts.shm);
+        Ok(())
+    }
+
+    /// Undoes the whole transaction.
+    pub(crate) fn rollback(mut self) -> Result<()> {
+        let path = self.path().clone();
+        self.undo_all().map_err(|error| error.on(&path))
+    }
+
+    fn undo_all(&mut self) -> Result<()> {
+        if std::mem::replace(&mut self.finished, true) {
+            return Ok(());
+        }
+        let undone = self.undo_to(&self.start.tree.clone());
+        if let (true, Some(log)) = (self.settings.use_log, &mut self.parts.log) {
+            log.rollback(&mut self.header.log);
+        }
+        let shared = Arc::clone(self.role.shared());
+        if let Err(error) = undone {
+            shared.poison(&error);
+            return Err(error);
+        }
+        let mut state = shared.state.lock();
+        self.publish(&mut state)
+    }
+}
+
+impl Drop for WriterCore {
+    fn drop(&mut self) {
+        // Damage found here has poisoned the database already.
+        let _ = self.undo_all();
+        let fresh = WriterParts::new(self.parts.shm.clone());
+        let parts = std::mem::replace(&mut self.parts, fresh);
+        *self.role.shared().writer.lock() = Some(parts);
+    }
+}
+
+fn check_length(what: &str, bytes: &[u8]) -> Result<()> {
+    if bytes.len() > i32::MAX as usize {
+        return Err(Error::misuse(format!(
+            "a {what} of {} bytes: at most 2147483647 are possible",
+            bytes.len()
+        )));
+    }
+    Ok(())
+}
+
+/// Tells an observer that somebody should work: autowork is off and the tree is over its limit.
+pub(super) fn work_wanted(shared: &Shared) {
+    shared.tell(WorkEvent { kind: WorkKind::WorkWanted, bytes: 0, levels: shared.level_count() });
+}

@@ -1,0 +1,18 @@
+//! The benchmark: Siltstone beside C lsm1, redb, fjall and LMDB in one process, the same workloads,
+//! interleaved rounds. What is measured and how: docs/benchmarks.md. Not published.
+
+mod arguments;
+mod count;
+mod data;
+mod engine;
+mod engines;
+mod gate;
+mod measure;
+mod model;
+mod report;
+mod runner;
+mod sizes;
+mod workloads;
+
+pub use count::count;
+pub use runner::benchmark;

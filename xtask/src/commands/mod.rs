@@ -1,0 +1,70 @@
+//! The commands. To add one: a file with a `run`, a line in [`TABLE`].
+
+mod bench;
+mod crash;
+mod demo;
+mod deny;
+mod edges;
+mod fuzz;
+mod hostile;
+mod miri;
+mod soak;
+mod test;
+
+use crate::tools::Outcome;
+
+/// A command.
+pub(crate) struct Command {
+    /// What one types.
+    pub(crate) name: &'static str,
+    /// One line of help.
+    pub(crate) about: &'static str,
+    /// Does it.
+    pub(crate) run: fn(&[String]) -> Outcome,
+}
+
+/// All of them, in the order of the help.
+pub(crate) const TABLE: &[Command] = &[
+    Command {
+        name: "demo",
+        about: "the main job on real data, every answer verified",
+        run: demo::run,
+    },
+    Command {
+        name: "test",
+        about: "everything CI runs [--list] [--only STEP..] [--skip STEP..]",
+        run: test::run,
+    },
+    Command {
+        name: "edges",
+        about: "refuse wrong dependencies, platform names, long files",
+        run: edges::run,
+    },
+    Command {
+        name: "deny",
+        about: "licences, bans and sources of dependencies (installs cargo-deny)",
+        run: deny::run,
+    },
+    Command {
+        name: "soak",
+        about: "100,000 random histories against the model [COUNT]",
+        run: soak::run,
+    },
+    Command { name: "crash", about: "1,000,000 crash images [COUNT]", run: crash::run },
+    Command {
+        name: "hostile",
+        about: "every byte of every fixture changed three ways",
+        run: hostile::run,
+    },
+    Command {
+        name: "fuzz",
+        about: "cargo-fuzz on one target [TARGET] [ARGUMENTS..]",
+        run: fuzz::run,
+    },
+    Command { name: "miri", about: "the unsafe rooms under Miri (nightly)", run: miri::run },
+    Command {
+        name: "bench",
+        about: "side by side with C lsm1, redb, fjall and LMDB [ARGUMENTS..]",
+        run: bench::run,
+    },
+];
