@@ -169,7 +169,11 @@ impl ErrorKind {
 
     /// Whether a sync failed, after which nothing is known about what is on disk.
     pub(crate) fn is_failed_sync(&self) -> bool {
-        matches!(self, ErrorKind::Io { operation, .. } if operation.starts_with("syncing"))
+        match self {
+            ErrorKind::Io { operation, .. } => operation.starts_with("syncing"),
+            ErrorKind::Full(text) => text.starts_with("syncing"),
+            _ => false,
+        }
     }
 
     fn name(&self) -> &'static str {

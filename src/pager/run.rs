@@ -82,11 +82,6 @@ impl Run {
         };
         (u64::from(self.block_count) + 1) * per_block
     }
-
-    /// Upper bound of the bytes of one record, before memory for it is asked for.
-    pub(crate) fn byte_budget(&self, geometry: &Geometry) -> u64 {
-        self.page_budget(geometry).saturating_mul(u64::from(geometry.page_size()))
-    }
 }
 
 impl Pager {

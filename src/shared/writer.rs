@@ -382,7 +382,7 @@ impl WriterCore {
         if let (true, Some(log)) = (self.settings.use_log, &mut self.parts.log) {
             let full = self.settings.durability == Durability::Full;
             if let Err(error) = log.commit(full) {
-                if full {
+                if error.kind().is_failed_sync() {
                     // Nothing is known about what the failed sync left behind.
                     shared.poison(&error);
                 }

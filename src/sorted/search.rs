@@ -145,31 +145,23 @@ fn land(
     if (page.is_btree() || page.cell_count() == 0) && !pager.turn_forward(run, page)? {
         return Ok(Landing::Empty);
     }
-    let mut budget = run.page_budget(pager.geometry());
-    while let Some(last) = page.cell_count().checked_sub(1) {
+    for _ in 0..run.page_budget(pager.geometry()) {
+        let landing = search_page(pager, run, key, page, scratch)?;
         let may_lie_behind = !by_btree || page.flags().contains(PageFlags::SKIP_NEXT);
-        if !may_lie_behind {
-            break;
-        }
-        let (cell, order) = compare_cell(pager, run, page, last, key, scratch)?;
-        match order {
-            Ordering::Greater => break,
-            Ordering::Equal => return Ok(Landing::At { index: last, cell, exact: true }),
-            Ordering::Less => {}
+        match landing {
+            Landing::At { index, exact: false, .. }
+                if may_lie_behind && index + 1 == page.cell_count() => {}
+            _ => return Ok(landing),
         }
         let mut next = page.clone();
         let lies_behind = pager.turn_forward(run, &mut next)?
             && compare_cell(pager, run, &next, 0, key, scratch)?.1.is_le();
         if !lies_behind {
-            return Ok(Landing::At { index: last, cell, exact: false });
+            return Ok(landing);
         }
         *page = next;
-        budget = budget.saturating_sub(1);
-        if budget == 0 {
-            return Err(page.broken("pages of the segment do not end"));
-        }
     }
-    search_page(pager, run, key, page, scratch)
+    Err(page.broken("pages of the segment do not end"))
 }
 
 /// Binary search among the cells of one page.
