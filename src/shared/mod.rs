@@ -33,6 +33,7 @@ use std::sync::{Arc, OnceLock};
 use view::State;
 use writer::WriterParts;
 
+pub(crate) use inspect::{free_list, runs};
 pub(crate) use view::View;
 pub(crate) use writer::WriterCore;
 
