@@ -19,6 +19,7 @@ mod level;
 mod log;
 mod options;
 mod pager;
+mod recover;
 mod shared;
 mod shm;
 mod snapshot;
@@ -35,6 +36,9 @@ pub use cursor::{Cursor, Iter, Seek};
 pub use database::{Database, Progress};
 pub use error::{BusyRole, Error, ErrorKind, Place, Result};
 pub use options::{CodecFactory, CodecSource, Durability, Mapping, Options, WorkObserver};
+#[cfg(all(feature = "default-env", unix))]
+pub use recover::recover;
+pub use recover::{RecoverReport, recover_with_env};
 pub use snapshot::Snapshot;
 pub use stats::{
     CellInfo, FreeBlock, LevelInfo, LogRecordInfo, PageInfo, RecoveryStats, SegmentInfo, Stats,

@@ -74,8 +74,9 @@ fn report_unaccounted(
             checker.problem(format!("block {expected}: unaccounted, neither used nor free"));
         } else if block > expected {
             let last = block - 1;
-            checker
-                .problem(format!("blocks {expected} to {last}: unaccounted, neither used nor free"));
+            checker.problem(format!(
+                "blocks {expected} to {last}: unaccounted, neither used nor free"
+            ));
         }
         expected = block.saturating_add(1);
     }

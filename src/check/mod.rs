@@ -31,7 +31,8 @@ const ENTRIES_PER_CALL: u64 = 4096;
 /// # Errors
 /// `Io`; `Misuse` ("interrupted") when the callback says so. Damage is in the report.
 pub(crate) fn check(view: &ReadView, progress: Progress<'_>) -> Result<CheckReport> {
-    let unit = if view.pager.geometry().compressed() { 1 } else { view.pager.geometry().page_size() };
+    let unit =
+        if view.pager.geometry().compressed() { 1 } else { view.pager.geometry().page_size() };
     let sizes = view.snapshot.checkpoint.levels.iter().flat_map(|level| level.segments());
     let pages = sizes.fold(0u64, |sum, segment| sum.saturating_add(segment.size));
     let mut checker = Checker {
@@ -124,7 +125,11 @@ impl Checker<'_> {
     /// Tells that more bytes were looked at.
     fn advance(&mut self, bytes: u64) -> Result<()> {
         self.done = self.done.saturating_add(bytes);
-        if (self.progress)(self.done.min(self.total), self.total) { Ok(()) } else { Err(interrupted()) }
+        if (self.progress)(self.done.min(self.total), self.total) {
+            Ok(())
+        } else {
+            Err(interrupted())
+        }
     }
 
     fn trees(&mut self) -> Result<()> {
@@ -160,7 +165,9 @@ impl Checker<'_> {
             let map = segment::walk(self, &made.left, beneath.as_ref(), false)?;
             pointers::check_btree(self, &made.left, &map, false)?;
             self.left_end(&map, split);
-            if !self.pager.geometry().compressed() && map.is_complete && map.pages != level.left.size
+            if !self.pager.geometry().compressed()
+                && map.is_complete
+                && map.pages != level.left.size
             {
                 self.problem(format!(
                     "segment at page {} has {} pages, the checkpoint says {}",

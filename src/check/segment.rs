@@ -79,7 +79,8 @@ pub(super) fn walk(
             Some(Some(next)) => id = next,
             Some(None) => {
                 if walk.missing.is_some_and(|missing| missing > 0) {
-                    checker.problem(format!("page {id}: a record runs past the end of its segment"));
+                    checker
+                        .problem(format!("page {id}: a record runs past the end of its segment"));
                 }
                 return Ok(walk.finish());
             }
