@@ -79,6 +79,10 @@ impl Shared {
 
     fn cut_file(&self) -> Result<()> {
         let size = u64::from(self.blocks_in_use()?) * u64::from(self.pager.geometry().block_size());
+        // A block count that was never written must not make the file grow.
+        if size >= self.file.size().during("reading the size of the database file")? {
+            return Ok(());
+        }
         self.file.truncate(size).during("cutting the database file to its used size")
     }
 }

@@ -34,6 +34,8 @@ use view::State;
 use writer::WriterParts;
 
 pub(crate) use close::log_failed_close;
+pub(crate) use inspect::{free_list, runs};
+pub(crate) use open::{choose_codec, lock_out_others};
 pub(crate) use view::View;
 pub(crate) use writer::WriterCore;
 

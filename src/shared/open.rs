@@ -177,7 +177,7 @@ fn open_file(env: &dyn Env, path: &FilePath, options: &Options) -> Result<(Arc<d
 }
 
 /// Takes the locks of single-process mode.
-fn lock_out_others(env: &dyn Env, file: &dyn File, options: &Options) -> Result<()> {
+pub(crate) fn lock_out_others(env: &dyn Env, file: &dyn File, options: &Options) -> Result<()> {
     let busy = |_| Error::busy(BusyRole::OtherProcess);
     let started = env.now();
     let mut pause = Duration::from_millis(1);
@@ -226,7 +226,10 @@ fn lock_out_others(env: &dyn Env, file: &dyn File, options: &Options) -> Result<
 }
 
 /// The codec for this file: the handle's own, or one found for the file's id.
-fn choose_codec(checkpoint: &Checkpoint, options: &Options) -> Result<Option<Arc<dyn Codec>>> {
+pub(crate) fn choose_codec(
+    checkpoint: &Checkpoint,
+    options: &Options,
+) -> Result<Option<Arc<dyn Codec>>> {
     let file = checkpoint.compression;
     let own = options.codec.as_ref().map_or(COMPRESSION_NONE, |codec| codec.id());
     if file == COMPRESSION_EMPTY || file == own {

@@ -106,7 +106,7 @@ fn real_child(pager: &Pager, run: &Run, page: &Page, index: usize) -> Result<Pag
 }
 
 /// Turns `page` to the data page on which a search for `key` goes on.
-pub(super) fn descend(
+pub(crate) fn descend(
     pager: &Pager,
     run: &Run,
     key: KeyRef<'_>,
