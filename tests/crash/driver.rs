@@ -71,7 +71,15 @@ pub(crate) struct Follower {
 
 impl Follower {
     pub(crate) fn new(durability: Durability) -> Self {
-        Follower { expected: Expected::default(), full: durability == Durability::Full }
+        Self::from(durability, 0)
+    }
+
+    /// Begins with so many commits recovered from files that count as durable. Without a sync per
+    /// commit the next one still shares a sector with the last, and may take it down with itself.
+    pub(crate) fn from(durability: Durability, commits: usize) -> Self {
+        let full = durability == Durability::Full;
+        let durable = if full { commits } else { 0 };
+        Follower { expected: Expected { acknowledged: commits, durable, newest: commits }, full }
     }
 
     pub(crate) fn see(&mut self, event: &Event) {

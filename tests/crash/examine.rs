@@ -18,11 +18,30 @@ pub(crate) fn fingerprint(world: &MemoryWorld) -> u64 {
     hash
 }
 
+/// Which commits may be the last in an image.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Demand {
+    pub(crate) oldest: usize,
+    pub(crate) newest: usize,
+    /// What would have to be there after a worse damage.
+    durable: usize,
+}
+
+impl Demand {
+    pub(crate) fn new(expected: &Expected, draw: &Draw) -> Self {
+        let Expected { acknowledged, durable, newest } = *expected;
+        Demand { oldest: if draw.kept { acknowledged } else { durable }, newest, durable }
+    }
+}
+
 /// What was found in an image, and the record of going on with it if one was asked for.
 pub(crate) struct Found {
     pub(crate) commits: usize,
-    /// Contents from the recovered one on.
+    /// Contents that may be found after another crash: from the newest one known to be durable
+    /// over the recovered one to the newest made since.
     pub(crate) states: Vec<u64>,
+    /// Which of them was recovered.
+    pub(crate) base: usize,
     pub(crate) trace: Option<Trace>,
 }
 
@@ -31,11 +50,11 @@ pub(crate) fn examine(
     world: &MemoryWorld,
     setup: &Setup,
     states: &[u64],
-    (oldest, newest): (usize, usize),
+    demand: Demand,
     record: bool,
 ) -> Result<Found, String> {
     let outcome = catch_unwind(AssertUnwindSafe(|| {
-        examine_or_panic(world, setup, states, (oldest, newest), record)
+        examine_or_panic(world, setup, states, demand, record)
     }));
     outcome.unwrap_or_else(|_| Err("panicked".to_owned()))
 }
@@ -53,7 +72,7 @@ fn examine_or_panic(
     world: &MemoryWorld,
     setup: &Setup,
     states: &[u64],
-    (oldest, newest): (usize, usize),
+    demand: Demand,
     record: bool,
 ) -> Result<Found, String> {
     if record {
@@ -61,6 +80,7 @@ fn examine_or_panic(
     }
     let database = open(world, setup)?;
     let (mut hash, count) = hash_database(&database)?;
+    let Demand { oldest, newest, durable } = demand;
     let allowed = states.get(oldest..=newest).unwrap_or_default();
     let Some(commits) = allowed.iter().rposition(|state| *state == hash) else {
         let elsewhere = states.iter().position(|state| *state == hash);
@@ -72,7 +92,9 @@ fn examine_or_panic(
         });
     };
     check(&database, "after recovery")?;
-    let mut found = vec![hash];
+    let commits = commits + oldest;
+    let base = commits - durable;
+    let mut found = states[durable..=commits].to_vec();
     let fail = |what: &'static str| move |error| format!("{what} after recovery: {error}");
     for (number, length) in [(1, 60), (2, 900)].into_iter().take(if record { 2 } else { 1 }) {
         let (key, value) = (format!("~after{number}"), vec![b'0' + number as u8; length]);
@@ -81,13 +103,14 @@ fn examine_or_panic(
         }
         hash = hash.wrapping_add(hash_row(key.as_bytes(), &value));
         found.push(hash);
-        world.mark(ATTEMPT | number);
+        let place = base as u64 + number;
+        world.mark(ATTEMPT | place);
         database.insert(&key, &value).map_err(fail("inserting"))?;
-        world.mark(COMMITTED | number);
+        world.mark(COMMITTED | place);
         if record && number == 1 {
             database.flush().map_err(fail("flushing"))?;
             database.checkpoint().map_err(fail("checkpointing"))?;
-            world.mark(DURABLE | number);
+            world.mark(DURABLE | place);
         }
     }
     let last = found.len() as u64 - 1;
@@ -99,13 +122,7 @@ fn examine_or_panic(
         return Err("content differs after going on, closing and opening again".to_owned());
     }
     check(&database, "after closing and opening again")?;
-    // Nothing was written since: dropping it as a kill would saves the time of another close.
-    Ok(Found { commits: commits + oldest, states: found, trace })
-}
-
-/// The oldest and the newest commit that may be found.
-pub(crate) fn bounds(expected: &Expected, draw: &Draw) -> (usize, usize) {
-    (if draw.kept { expected.acknowledged } else { expected.durable }, expected.newest)
+    Ok(Found { commits, states: found, base, trace })
 }
 
 /// Cuts the power at every point of the record of a recovery. Returns how many images that were.
@@ -118,7 +135,7 @@ pub(crate) fn examine_recovery(
     let Some(trace) = &found.trace else { return Ok(0) };
     let mut images = 0;
     let mut replay = trace.replay();
-    let mut follower = Follower::new(setup.durability);
+    let mut follower = Follower::from(setup.durability, found.base);
     loop {
         let point = replay.position() as u64;
         for index in damages::NESTED {
@@ -130,9 +147,9 @@ pub(crate) fn examine_recovery(
             let context = |error| format!("then {} at {point} of recovery: {error}", draw.name);
             let world = replay.image(&draw.damage, seed).map_err(|error| error.to_string())?;
             let deeper = depth > 0 && seed % 64 == 0;
-            let bounds = bounds(&follower.expected, draw);
+            let demand = Demand::new(&follower.expected, draw);
             let inner =
-                examine(&world, setup, &found.states, bounds, deeper).map_err(context)?;
+                examine(&world, setup, &found.states, demand, deeper).map_err(context)?;
             images += 1 + examine_recovery(&inner, setup, seed, depth.saturating_sub(1))?;
         }
         match replay.step().map_err(|error| error.to_string())? {

@@ -3,7 +3,7 @@
 use crate::content::hash_bytes;
 use crate::damages;
 use crate::driver::{Expected, Follower, Recorded, Seen};
-use crate::examine::{bounds, examine, examine_recovery, fingerprint};
+use crate::examine::{Demand, examine, examine_recovery, fingerprint};
 use crate::workloads::Workload;
 use siltstone_memory::Event;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -202,14 +202,14 @@ fn cut_at(
         let mut damage = draw.damage;
         damage.sector_size = recorded.setup.sector;
         let world = replay.image(&damage, draw_seed).unwrap();
-        let bounds = bounds(&record.expected[point], draw);
+        let demand = Demand::new(&record.expected[point], draw);
         let image = hash_bytes(fingerprint(&world), recorded.name.as_bytes());
-        let demand = [(bounds.0 as u64).to_le_bytes(), (bounds.1 as u64).to_le_bytes()].concat();
-        let demand = hash_bytes(image, &demand);
+        let numbers = [demand.oldest as u64, demand.newest as u64].map(u64::to_le_bytes);
+        let demanded = hash_bytes(image, &numbers.concat());
         {
             let mut tally = locked(tally);
             *tally.sites.entry(record.sites[point].clone()).or_default() += 1;
-            if only.point.is_none() && !tally.demands.insert(demand) {
+            if only.point.is_none() && !tally.demands.insert(demanded) {
                 continue;
             }
             tally.images.insert(image);
@@ -217,7 +217,7 @@ fn cut_at(
         }
         let setup = &recorded.setup;
         let nested = only.draw.is_some() || draw_seed % NESTED_ONE_IN == 0;
-        let outcome = examine(&world, setup, &recorded.states, bounds, nested).and_then(|found| {
+        let outcome = examine(&world, setup, &recorded.states, demand, nested).and_then(|found| {
             Ok((examine_recovery(&found, setup, draw_seed, 1)?, found.commits))
         });
         let mut tally = locked(tally);

@@ -264,7 +264,7 @@ fn log_wrap(driver: &mut Driver) {
             });
         });
     }
-    for round in 0..6 {
+    for round in 0..14 {
         driver.commit(|writing| {
             (0..6).for_each(|number| writing.fill(key(400 + number + round), 1000));
         });
