@@ -32,6 +32,8 @@ pub(crate) enum Step {
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     pub(crate) options: Options,
+    /// Whether each commit is synced.
+    pub(crate) full: bool,
     pub(crate) steps: Vec<Step>,
 }
 
@@ -131,12 +133,15 @@ fn wrapping() -> Vec<Step> {
 
 /// All of them.
 pub(crate) fn all() -> Vec<Scenario> {
-    let scenario = |name, options, steps| Scenario { name, options, steps };
+    let scenario = |name, options, steps| Scenario { name, options, full: true, steps };
     let manual = |page| options(page, 1 << 20, 0).autowork(false);
     vec![
         scenario("small", options(4096, 1 << 20, 2 << 20), small()),
         scenario("busy", options(512, 2000, 8192), busy()),
-        scenario("busy, normal", options(1024, 1500, 8192).durability(Durability::Normal), busy()),
+        Scenario {
+            full: false,
+            ..scenario("busy, normal", options(1024, 1500, 8192).durability(Durability::Normal), busy())
+        },
         scenario("by hand", manual(1024), by_hand()),
         scenario("large", options(2048, 64 << 10, 64 << 10), large()),
         scenario("wrapping", manual(4096), wrapping()),

@@ -7,7 +7,7 @@
 
 use crate::content::{Model, hash_database};
 use crate::scenarios::{self, Change, Scenario, Step};
-use siltstone::{Database, Durability, Error, ErrorKind, WorkLimit, WriteTransaction};
+use siltstone::{Database, Error, ErrorKind, WorkLimit, WriteTransaction};
 use siltstone_env::EnvError;
 use siltstone_memory::{Damage, Effect, Fault, FaultEnv, FaultPlan, MemoryWorld, Method};
 use siltstone_tests::rng::Rng;
@@ -62,8 +62,6 @@ struct Run<'a> {
     /// What the commit that failed last would have made.
     attempted: Option<u64>,
     errors: Vec<Error>,
-    /// A failed sync has dropped pages: nothing is promised about power loss any more.
-    pages_lost: bool,
 }
 
 fn value(step: usize, key: &str, length: usize) -> Vec<u8> {
@@ -133,7 +131,6 @@ impl<'a> Run<'a> {
             model: Model::default(),
             attempted: None,
             errors: Vec::new(),
-            pages_lost: false,
         }
     }
 
@@ -193,10 +190,7 @@ impl<'a> Run<'a> {
         let Some(plan) = self.plan else { return Err(format!("fails without a fault: {text}")) };
         let source = match plan.failure {
             Failure::Error(error) | Failure::Half(error) | Failure::Whole(error) => error,
-            Failure::LosesPages => {
-                self.pages_lost = true;
-                EnvError::Io(5)
-            }
+            Failure::LosesPages => EnvError::Io(5),
         };
         let fits = match error.kind() {
             ErrorKind::Io { source: told, .. } => *told == source,
@@ -238,15 +232,18 @@ impl<'a> Run<'a> {
         database.close().map_err(|error| format!("closing after a crash: {error}"))
     }
 
-    fn crashes(&self) -> Result<(), String> {
-        if !self.pages_lost {
-            self.crash(&Damage::KEEP_EVERYTHING)?;
-        }
-        if self.options_full() { self.crash(&Damage::LOSE_UNSYNCED) } else { Ok(()) }
+    /// A failed sync has dropped pages: they cannot be kept, and what a process that opens the
+    /// database anew reads from them is not safe from power loss.
+    fn pages_lost(&self) -> bool {
+        let loses = self.plan.is_some_and(|plan| plan.failure == Failure::LosesPages);
+        loses && self.env.hook().fired() > 0
     }
 
-    fn options_full(&self) -> bool {
-        self.scenario.name != "busy, normal"
+    fn crashes(&self) -> Result<(), String> {
+        if !self.pages_lost() {
+            self.crash(&Damage::KEEP_EVERYTHING)?;
+        }
+        if self.scenario.full { self.crash(&Damage::LOSE_UNSYNCED) } else { Ok(()) }
     }
 
     fn step(&mut self, number: usize, step: &Step) -> Result<(), String> {
@@ -288,7 +285,7 @@ impl<'a> Run<'a> {
         self.env.hook().clear();
         self.step(usize::MAX >> 32, &Step::Reopen).map_err(|error| format!("last: {error}"))?;
         self.look("at the end")?;
-        if !self.pages_lost {
+        if !self.pages_lost() {
             self.crash(&Damage::LOSE_UNSYNCED).map_err(|error| format!("at the end: {error}"))?;
         }
         Ok((self.env.hook().calls(), self.errors.len()))
@@ -305,26 +302,21 @@ fn run(scenario: &Scenario, plan: Option<Plan>) -> Result<(u64, usize), String> 
     outcome.unwrap_or_else(|_| Err("panicked".to_owned()))
 }
 
-/// Calls of each method in an undisturbed run.
+/// Calls of a method in an undisturbed run.
 fn count(scenario: &Scenario, method: Option<Method>) -> u64 {
-    let mut index = 1024;
-    let fires = |index| {
-        let plan = Plan { failure: Failure::Error(EnvError::Io(5)), method, index, for_ever: false };
-        let run = Run::new(scenario, Some(plan));
-        let env = run.env.clone();
-        let _ = catch_unwind(AssertUnwindSafe(|| run.finish()));
-        env.hook().fired() > 0
-    };
     if method.is_none() {
-        return run(scenario, None).map_or(0, |(calls, _)| calls);
+        return run(scenario, None).unwrap().0;
     }
-    // Few enough for halving.
+    // The last call that a fault can meet, by halving.
     let (mut low, mut high) = (0, 1 << 16);
     while low + 1 < high {
-        index = u64::midpoint(low, high);
-        if fires(index) { low = index } else { high = index }
+        let index = u64::midpoint(low, high);
+        let failure = Failure::Error(EnvError::Io(5));
+        let run = Run::new(scenario, Some(Plan { failure, method, index, for_ever: false }));
+        let env = run.env.clone();
+        let _ = catch_unwind(AssertUnwindSafe(|| run.finish()));
+        if env.hook().fired() > 0 { low = index } else { high = index }
     }
-    let _ = index;
     low
 }
 
@@ -383,5 +375,4 @@ fn every_failing_call_leaves_what_was_committed() {
     let failures = failures.into_inner().unwrap();
     assert!(failures.is_empty(), "{}", failures.join("\n"));
     assert!(errors > plans.len() / 2, "faults hardly strike");
-    let _ = Durability::Full;
 }
