@@ -40,10 +40,11 @@ impl Shared {
                 return Ok(());
             }
         }
-        let outcome = if self.read_only || self.poisoned.get().is_some() {
+        let outcome = if self.read_only {
             Ok(())
         } else {
-            self.put_everything_on_disk()
+            // Poisoned, it does nothing, and says so: nothing was put on disk.
+            self.check_writable().and_then(|()| self.put_everything_on_disk())
         };
         outcome.map_err(|error| error.on(&self.path))
     }

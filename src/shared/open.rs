@@ -15,7 +15,7 @@ use crate::env::{Access, Env, EnvError, File, FileId, FilePath, LockId, LockMode
 use crate::error::{BusyRole, Error, ErrorKind, IoContext, Result};
 use crate::format::checkpoint::{COMPRESSION_EMPTY, COMPRESSION_NONE, Checkpoint};
 use crate::format::geometry::Geometry;
-use crate::options::{Mapping, Options};
+use crate::options::{Durability, Mapping, Options};
 use crate::pager::{Pager, PagerOptions};
 use crate::sorted::Snapshot;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
@@ -112,7 +112,12 @@ impl Shared {
             PagerOptions { cache_bytes: options.cache_bytes, map_bytes: map_limit(options) },
         ));
         let recovered = recovery::replay_log(&**env, path, &found, options)?;
-        let Recovered { checkpoint, header, shm, stats } = recovered;
+        let Recovered { checkpoint, header, shm, stats, log_exists } = recovered;
+        if log_exists && !options.read_only && options.durability != Durability::None {
+            // Whoever wrote the checkpoint may have died before its sync. Log and blocks that
+            // only older ones need are about to be given up for it.
+            file.sync().during("syncing the checkpoint found")?;
+        }
         let snapshot = Arc::new(Snapshot::new(checkpoint, &pager)?);
         let state = State::new(header, shm, snapshot, &found);
         Ok(Arc::new(Shared {

@@ -29,13 +29,15 @@ pub(super) const WORK_QUANTUM_PAGES: u64 = 32;
 pub(super) struct WriterParts {
     /// The log, once something was written.
     log: Option<LogWriter>,
+    /// The names of database and log are known to survive power loss.
+    names_durable: bool,
     undo: UndoList,
     shm: Shm,
 }
 
 impl WriterParts {
     pub(super) fn new(shm: Shm) -> Self {
-        WriterParts { log: None, undo: UndoList::default(), shm }
+        WriterParts { log: None, names_durable: false, undo: UndoList::default(), shm }
     }
 
     /// Forgets the log file, which is about to be removed.
@@ -121,7 +123,11 @@ impl Shared {
         };
         if settings.use_log {
             if parts.log.is_none() {
-                parts.log = Some(LogWriter::new(self.open_log(settings.durability)?));
+                parts.log = Some(LogWriter::new(self.open_log()?));
+            }
+            if !parts.names_durable && settings.durability != Durability::None {
+                self.sync_names()?;
+                parts.names_durable = true;
             }
             if let Some(log) = &mut parts.log {
                 if let Some((id, offset)) = reclaim {
@@ -358,7 +364,9 @@ impl WriterCore {
         tree::rollback_to(&parts.shm, &mut self.header, &mut parts.undo, mark)
     }
 
-    /// Makes the transaction visible, then does the work it calls for.
+    /// Makes the transaction visible, then does the work it calls for. Work that fails does not
+    /// make the commit fail, which it is not part of: it is tried again, and reported, when the
+    /// tree has grown further, at a flush and at close.
     pub(crate) fn commit(mut self) -> Result<()> {
         let outcome = self.try_commit();
         if outcome.is_err() {
@@ -366,10 +374,12 @@ impl WriterCore {
         }
         let settings = self.settings;
         let shared = Arc::clone(self.shared());
-        let wanted = outcome?;
+        let wanted = outcome.map_err(|error| error.on(&shared.path))?;
         drop(self);
-        if wanted {
-            shared.after_commit(&settings)?;
+        if wanted && let Err(error) = shared.after_commit(&settings) {
+            #[cfg(feature = "tracing")]
+            tracing::warn!(%error, "work after a commit");
+            let _ = error;
         }
         Ok(())
     }
