@@ -169,25 +169,65 @@ impl<'a> SegmentInput<'a> {
 
     /// Moves to the next record.
     pub(crate) fn advance(&mut self) -> Result<()> {
-        let Some(page) = self.page.take() else { return Ok(()) };
+        let Some(page) = &self.page else { return Ok(()) };
         if !page.flags().contains(PageFlags::SKIP_THIS) {
             self.anchor = page.id();
         }
-        self.step(page)?;
+        self.step()?;
         self.skip_noise()
     }
 
     /// Passes separators that carry nothing this merge can use.
     fn skip_noise(&mut self) -> Result<()> {
         while !self.wants_separators && self.cell.flags.is_pure_separator() {
-            let Some(page) = self.page.take() else { return Ok(()) };
-            self.step(page)?;
+            if self.page.is_none() {
+                return Ok(());
+            }
+            self.step()?;
         }
         Ok(())
     }
 
+    /// One record on.
+    fn step(&mut self) -> Result<()> {
+        if self.step_on_page()? {
+            return Ok(());
+        }
+        match self.page.take() {
+            Some(page) => self.step_from(page),
+            None => Ok(()),
+        }
+    }
+
+    /// Goes to the next cell of the page; `false`, and nothing done, if that is not the simple case
+    /// of two keys that lie on it entirely.
+    #[inline]
+    fn step_on_page(&mut self) -> Result<bool> {
+        let (Some(page), KeyPlace::Page(old)) = (&self.page, &self.key) else { return Ok(false) };
+        let index = self.index + 1;
+        if index >= page.cell_count() {
+            return Ok(false);
+        }
+        let cell = page.data_cell(index)?;
+        if !cell.has_key_on_page() {
+            return Ok(false);
+        }
+        let bytes = page.bytes();
+        let key = cell.body..cell.body + cell.key_len;
+        let at = |cell: &DataCell, key: &Range<usize>| KeyRef {
+            system: cell.flags.is_system(),
+            bytes: bytes.get(key.clone()).unwrap_or_default(),
+        };
+        if at(&self.cell, old) >= at(&cell, &key) {
+            return Err(page.broken("keys do not ascend"));
+        }
+        (self.index, self.cell, self.key) = (index, cell, KeyPlace::Page(key));
+        (self.value, self.reached) = (None, None);
+        Ok(true)
+    }
+
     /// One record on from the current one, which stands on `page`.
-    fn step(&mut self, page: Page) -> Result<()> {
+    fn step_from(&mut self, page: Page) -> Result<()> {
         let old_page = page.clone();
         let old_key = self.key.clone();
         let old_system = self.cell.flags.is_system();
