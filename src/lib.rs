@@ -114,7 +114,7 @@ pub use cursor::{Cursor, Iter, Seek};
 pub use database::{Database, Progress};
 pub use error::{BusyRole, Error, ErrorKind, Place, Result};
 pub use options::{CodecFactory, CodecSource, Durability, Mapping, Options, WorkObserver};
-#[cfg(all(feature = "default-env", unix))]
+#[cfg(feature = "default-env")]
 pub use recover::recover;
 pub use recover::{RecoverReport, recover_with_env};
 pub use snapshot::Snapshot;

@@ -169,11 +169,13 @@ impl Pager {
                 return Err(outside(id));
             }
             if let Some(map) = &run.map {
-                let start = index << self.page_shift;
-                let size = 1 << self.page_shift;
-                if start + size <= map.bytes().len() as u64 {
+                let (start, size) = (index << self.page_shift, 1 << self.page_shift);
+                let bytes = map.bytes();
+                if start + size <= bytes.len() as u64 {
                     let (lead, len) = self.usable(id);
-                    return page.turn_to_mapped(map, id, start as usize + lead, len);
+                    let start = start as usize + lead;
+                    let usable = bytes.get(start..start + len).unwrap_or_default();
+                    return page.turn_to_mapped(map, id, start, usable);
                 }
             }
         }

@@ -48,14 +48,14 @@ pub struct RecoverReport {
 /// # Errors
 /// `CannotOpen` if `to` exists; `Busy` if `from` is in use; `Mismatch` if its codec is missing;
 /// `Full`, `Io`; `Misuse` ("interrupted") when stopped: then `to` is incomplete.
-#[cfg(all(feature = "default-env", unix))]
+#[cfg(feature = "default-env")]
 pub fn recover(
     from: impl AsRef<Path>,
     to: impl AsRef<Path>,
     options: &Options,
     progress: Progress<'_>,
 ) -> Result<RecoverReport> {
-    recover_with_env(crate::default_env::default_env(), from, to, options, progress)
+    recover_with_env(crate::default_env::default_env()?, from, to, options, progress)
 }
 
 /// As [`recover`], in any world.

@@ -65,9 +65,11 @@ impl Shared {
     }
 
     fn remove_log(&self) -> Result<()> {
-        if let Some(parts) = &mut *self.writer.lock() {
+        let mut parts = self.take_parts();
+        if let Some(parts) = &mut parts {
             parts.close_log();
         }
+        self.keep_parts(parts);
         let log = self.log_path();
         match self.env.remove(&log) {
             Err(EnvError::NotFound) => Ok(()),

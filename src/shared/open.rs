@@ -19,7 +19,7 @@ use crate::options::{Durability, Mapping, Options};
 use crate::pager::{Pager, PagerOptions};
 use crate::sorted::Snapshot;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 /// Pause while another thread of this process finishes closing the same file.
@@ -131,8 +131,8 @@ impl Shared {
             tree_limit: options.tree_limit,
             compression,
             state: Guarded::new(env.mutex(), state),
-            roles: Guarded::new(env.mutex(), Roles::default()),
-            writer: Guarded::new(env.mutex(), None),
+            roles: Roles::default(),
+            writer: Mutex::new(None),
             observer: options.on_work.clone(),
             settings: Settings::of(options),
             handles: AtomicUsize::new(1),

@@ -8,7 +8,7 @@
 use super::btree;
 use crate::error::Result;
 use crate::format::geometry::PageId;
-use crate::format::key::KeyRef;
+use crate::format::key::{KeyRef, Probe};
 use crate::format::page::{DataCell, PageFlags};
 use crate::pager::{Page, Pager, Run};
 use std::cmp::Ordering;
@@ -164,7 +164,8 @@ fn land(
     Err(page.broken("pages of the segment do not end"))
 }
 
-/// Binary search among the cells of one page.
+/// Binary search among the cells of one page. Only the cell it ends on is decoded and checked
+/// entirely; of the others no more is read than the key.
 fn search_page(
     pager: &Pager,
     run: &Run,
@@ -172,21 +173,26 @@ fn search_page(
     page: &Page,
     scratch: &mut Vec<u8>,
 ) -> Result<Landing> {
+    let (probe, bytes, footer) = (Probe::new(key), page.bytes(), page.footer());
     let (mut low, mut high) = (0, page.cell_count());
-    let mut best = Landing::Before;
     while low < high {
         let index = low.midpoint(high);
-        let (cell, order) = compare_cell(pager, run, page, index, key, scratch)?;
+        let order = match footer.data_key(bytes, index) {
+            Some(here) => probe.order_of(here),
+            None => compare_cell(pager, run, page, index, key, scratch)?.1,
+        };
         match order {
-            Ordering::Equal => return Ok(Landing::At { index, cell, exact: true }),
-            Ordering::Less => {
-                best = Landing::At { index, cell, exact: false };
-                low = index + 1;
+            Ordering::Equal => {
+                return Ok(Landing::At { index, cell: page.data_cell(index)?, exact: true });
             }
+            Ordering::Less => low = index + 1,
             Ordering::Greater => high = index,
         }
     }
-    Ok(best)
+    match low.checked_sub(1) {
+        Some(index) => Ok(Landing::At { index, cell: page.data_cell(index)?, exact: false }),
+        None => Ok(Landing::Before),
+    }
 }
 
 /// The pointer that a search in the next older segment begins with.
