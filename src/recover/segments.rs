@@ -4,7 +4,7 @@ use super::Report;
 use super::target::Target;
 use crate::codec::Codec;
 use crate::env::File;
-use crate::error::{IoContext, Result};
+use crate::error::Result;
 use crate::format::checkpoint::{CellPosition, Checkpoint, Level, Redirect};
 use crate::format::geometry::PageId;
 use crate::format::key::{KeyBuffer, KeyRef};
@@ -32,9 +32,6 @@ pub(super) fn save(
     let geometry = checkpoint.geometry()?;
     let options = PagerOptions { map_bytes: 0, ..PagerOptions::default() };
     let pager = Pager::new(Arc::clone(file), geometry, codec, options);
-    let size = file.size().during("reading the size of the damaged database")?;
-    let held = size.div_ceil(u64::from(geometry.block_size()));
-    let blocks = checkpoint.block_count.min(u32::try_from(held).unwrap_or(u32::MAX));
     let count = checkpoint.levels.len();
     let none: Arc<[Redirect]> = Arc::default();
     let moved: Arc<[Redirect]> = checkpoint.redirects.as_slice().into();
@@ -42,7 +39,7 @@ pub(super) fn save(
     for (index, level) in checkpoint.levels.iter().enumerate().rev() {
         let run = |segment, last: bool| {
             let redirects = if last && index + 1 == count { &moved } else { &none };
-            pager.run(segment, Arc::clone(redirects), blocks).map(Arc::new)
+            pager.run(segment, Arc::clone(redirects), checkpoint.block_count).map(Arc::new)
         };
         let left = run(level.left, level.right.is_empty())?;
         let rights = level.right.iter().enumerate();

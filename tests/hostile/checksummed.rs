@@ -15,7 +15,7 @@ fn database() -> (Image, Vec<Row>) {
     let database = options.open_with_env(world.process(), "db").unwrap();
     let mut rng = Rng::new(3);
     for round in 0..3 {
-        for _ in 0..300 >> round {
+        for _ in 0..900 >> round {
             let key = format!("key{:04}", rng.below(2000));
             database.insert(key, vec![b'v'; 300]).unwrap();
         }
@@ -25,7 +25,7 @@ fn database() -> (Image, Vec<Row>) {
     let rows = scan(&database).unwrap();
     database.close().unwrap();
     let bytes = world.read_file("db").unwrap();
-    let keys = rows.iter().step_by(40).map(|row| row.0.clone()).collect();
+    let keys = rows.iter().step_by(100).map(|row| row.0.clone()).collect();
     (Image { name: "checksummed".to_owned(), database: bytes, log: None, keys }, rows)
 }
 
@@ -56,7 +56,7 @@ fn damage_behind_the_meta_pages_never_gives_wrong_answers() {
     let (base, rows) = database();
     assert!(!is_right(&base, &rows));
     let data = base.database.len() - 8192;
-    let step = if crate::all() { 1 } else { 61 };
+    let step = if crate::all() { 1 } else { 211 };
     let make = |index: usize| {
         let mut image = base.clone();
         let byte = &mut image.database[8192 + (index / 3 * step).min(data - 1)];
