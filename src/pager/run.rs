@@ -86,6 +86,11 @@ impl Run {
         (u64::from(self.held_blocks) + 1) * per_block
     }
 
+    /// Upper bound of the bytes of one record, before memory for it is asked for.
+    pub(crate) fn byte_budget(&self, geometry: &Geometry) -> u64 {
+        self.page_budget(geometry).saturating_mul(u64::from(geometry.page_size()))
+    }
+
     /// Upper bound of the blocks of a segment.
     pub(super) fn block_budget(&self) -> usize {
         self.held_blocks as usize + 1
