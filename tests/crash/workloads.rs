@@ -88,6 +88,11 @@ workloads! {
     reopen_normal: busy(4096, 4, Normal) => reopen;
     kill_full: busy(1024, 2, Full) => kill;
     kill_normal: busy(512, 3, Normal) => kill;
+    deaths_full: busy(1024, 2, Full) => deaths;
+    deaths_normal: busy(2048, 2, Normal) => deaths;
+    deaths_apart_full: plain(4096, Full) => deaths;
+    deaths_apart_normal: plain(512, Normal) => deaths;
+    deaths_lz4_normal: packed(LZ4, 1024, Normal) => deaths;
     partial_merges_full: by_hand(512, Full) => partial_merges;
     partial_merges_normal: by_hand(1024, Normal) => partial_merges;
     lz4_full: packed(LZ4, 4096, Full) => mixed;
@@ -357,6 +362,15 @@ fn kill(driver: &mut Driver) {
             driver.put("once", 10);
             driver.kill();
         }
+    }
+}
+
+/// Processes die in the middle of anything; others go on with what they left unsynced.
+fn deaths(driver: &mut Driver) {
+    for _ in 0..14 {
+        let calls = driver.rng.between(1, 40) as u64;
+        driver.live_and_die(calls);
+        driver.put("alive", 30);
     }
 }
 
