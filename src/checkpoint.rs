@@ -85,15 +85,6 @@ fn in_page(page: u32, error: Error) -> Error {
     }
 }
 
-/// Reads one meta page; `None` if somebody is just writing it or it never was.
-pub(crate) fn read_page(file: &dyn File, page: u32) -> Result<Option<Checkpoint>> {
-    if !(1..=2).contains(&page) {
-        return Ok(None);
-    }
-    let content = MetaPage::read(file, page)?;
-    content.verified().map(Checkpoint::decode).transpose().map_err(|error| in_page(page, error))
-}
-
 /// The meta page to write when the newest checkpoint stands in `current` (0 = nowhere).
 #[must_use]
 pub(crate) fn page_after(current: u32) -> u32 {
@@ -165,7 +156,6 @@ mod tests {
         assert_eq!(file.syncs(), 8);
         file.write_at(4096 + 30, &[0xEE]).unwrap();
         assert_eq!(found(&file), Some((1, 13)));
-        assert_eq!(read_page(&file, 2).unwrap(), None);
         file.write_at(30, &[0xEE]).unwrap();
         assert_eq!(read_newest(&file).unwrap(), MetaPages::Unreadable);
     }

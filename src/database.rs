@@ -11,7 +11,7 @@ use crate::snapshot::Snapshot;
 use crate::stats::{LogRecordInfo, PageInfo, Stats, Structure};
 use crate::transaction::WriteTransaction;
 use crate::work::{WorkLimit, WorkReport};
-use crate::{backup, sorted};
+use crate::{backup, shared, sorted};
 use std::fmt;
 use std::ops::RangeBounds;
 use std::path::Path;
@@ -62,13 +62,11 @@ struct Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        if !self.closed.swap(true, Ordering::AcqRel) {
-            if let Err(error) = self.shared.leave() {
-                #[cfg(feature = "tracing")]
-                tracing::error!(%error, "closing the database");
-                // Nobody is left to be told; the log keeps what was committed.
-                let _ = error;
-            }
+        if !self.closed.swap(true, Ordering::AcqRel)
+            && let Err(error) = self.shared.leave()
+        {
+            // Nobody is left to be told; the log keeps what was committed.
+            shared::log_failed_close(&error);
         }
     }
 }
@@ -78,7 +76,7 @@ impl Database {
     ///
     /// # Errors
     /// See [`Options::open`].
-    #[cfg(all(feature = "default-env", unix))]
+    #[cfg(feature = "default-env")]
     pub fn open(path: impl AsRef<Path>) -> Result<Database> {
         Options::new().open(path)
     }
@@ -87,7 +85,7 @@ impl Database {
     ///
     /// # Errors
     /// `CannotOpen` if it does; see [`Options::open`].
-    #[cfg(all(feature = "default-env", unix))]
+    #[cfg(feature = "default-env")]
     pub fn create(path: impl AsRef<Path>) -> Result<Database> {
         Options::new().create_new(true).open(path)
     }
@@ -96,7 +94,7 @@ impl Database {
     ///
     /// # Errors
     /// See [`Options::open`].
-    #[cfg(all(feature = "default-env", unix))]
+    #[cfg(feature = "default-env")]
     pub fn open_read_only(path: impl AsRef<Path>) -> Result<Database> {
         Options::new().read_only(true).open(path)
     }
@@ -330,9 +328,9 @@ impl Database {
     ///
     /// # Errors
     /// `CannotOpen` if `path` exists; `Full`, `Io`, `Corrupt`.
-    #[cfg(all(feature = "default-env", unix))]
+    #[cfg(feature = "default-env")]
     pub fn backup(&self, path: impl AsRef<Path>) -> Result<u64> {
-        self.backup_with(crate::default_env::default_env(), path, &mut |_, _| true)
+        self.backup_with(crate::default_env::default_env()?, path, &mut |_, _| true)
     }
 
     /// As [`backup`](Self::backup), into any world, telling how far it has come.

@@ -1,4 +1,80 @@
 //! Siltstone: an embedded, ordered, transactional key-value store.
+//!
+//! One database is one file (and a log beside it while it is open), in the format of SQLite's lsm1:
+//! C lsm1 opens what Siltstone wrote, and the other way round. Keys and values are bytes; keys are
+//! ordered by `memcmp`, shorter first.
+//!
+//! # First steps
+//!
+//! ```
+//! use siltstone::{Batch, Database, Durability, Options};
+//!
+//! # fn main() -> siltstone::Result<()> {
+//! # let world = siltstone_memory::MemoryWorld::new();
+//! # #[cfg(any())]
+//! let database = Database::open("app.lsm")?;
+//! # let database = Options::new().open_with_env(world.process(), "app.lsm")?;
+//!
+//! // Single calls are transactions of their own.
+//! database.insert("apple", "red")?;
+//! assert_eq!(database.get("apple")?.as_deref(), Some(&b"red"[..]));
+//!
+//! // Several changes together: all or nothing.
+//! database.write(|transaction| {
+//!     transaction.insert("banana", "yellow")?;
+//!     transaction.insert("cherry", "dark red")?;
+//!     transaction.remove("apple")
+//! })?;
+//!
+//! // Ordered reads, from both ends.
+//! let keys: Vec<_> =
+//!     database.range("b"..)?.map(|entry| entry.map(|(key, _)| key)).collect::<Result<_, _>>()?;
+//! assert_eq!(keys, [b"banana".to_vec(), b"cherry".to_vec()]);
+//!
+//! // A fixed state to read from while writers go on.
+//! let before = database.snapshot()?;
+//! database.remove_range("a".."z")?;
+//! assert!(before.contains_key("banana")? && !database.contains_key("banana")?);
+//!
+//! # drop(before);
+//! database.close()
+//! # }
+//! ```
+//!
+//! # What is where
+//!
+//! * [`Database`], [`Options`]: open, single calls, work, care.
+//! * [`WriteTransaction`], [`Savepoint`], [`Batch`]: changing several things together.
+//! * [`Snapshot`], [`Cursor`], [`Iter`]: reading.
+//! * [`Durability`]: what survives power loss. [`Error`]: what failed, where, what to do.
+//! * [`Codec`] and [`codec`]: compressed and checksummed pages.
+//! * [`Stats`], [`Structure`], [`Database::check`]: looking inside.
+//! * [`env`](mod@env): the traits through which the engine asks the world for files, locks and time; implement
+//!   them to run it anywhere.
+//!
+//! # Concurrency
+//!
+//! A [`Database`] is cheap to clone and usable from all threads. There is one write transaction at
+//! a time; others wait up to [`Options::busy_timeout`] or get `Busy`. Readers never wait and are
+//! never waited for. One process at a time may have a file open.
+//!
+//! Calls block. In asynchronous programs run them on a thread for blocking work
+//! (`tokio::task::spawn_blocking`).
+//!
+//! # Features
+//!
+//! | feature | gives |
+//! |---|---|
+//! | `default-env` (default) | the native environment of the target, for [`Database::open`] |
+//! | `lz4`, `zlib`, `zstd` | page codecs 10001, 10002, 10003 |
+//! | `checksum` | codec 10010: pages that notice bit rot |
+//! | `tracing` | events around flushes, merges and checkpoints |
+//! | `metrics` | counters through the `metrics` facade |
+//!
+//! # Limits
+//!
+//! Keys and values have up to 2^31-1 bytes; a transaction must fit [`Options::memory_limit`]. The
+//! rest is in docs/limits.md of the repository, with the promise on format stability.
 #![deny(unsafe_code)]
 
 pub use siltstone_env as env;
@@ -10,7 +86,7 @@ mod checkpoint;
 pub mod codec;
 mod cursor;
 mod database;
-#[cfg(all(feature = "default-env", unix))]
+#[cfg(feature = "default-env")]
 mod default_env;
 mod error;
 pub mod format;
@@ -20,11 +96,13 @@ mod log;
 mod options;
 mod pager;
 mod shared;
+#[allow(dead_code, unused_imports, reason = "holds the protocol between processes, tested here")]
 mod shm;
 mod snapshot;
 mod sorted;
 mod stats;
 mod transaction;
+#[allow(dead_code, unused_imports, reason = "repair serves several processes, tested here")]
 mod tree;
 mod work;
 

@@ -288,9 +288,9 @@ impl Options {
     /// # Errors
     /// `Misuse` for an illegal option; `Busy` when another process has it; `NotADatabase`,
     /// `Corrupt`, `Io`, `ReadOnly`, `CannotOpen`, `Mismatch`.
-    #[cfg(all(feature = "default-env", unix))]
+    #[cfg(feature = "default-env")]
     pub fn open(&self, path: impl AsRef<Path>) -> Result<Database> {
-        self.open_with_env(crate::default_env::default_env(), path)
+        self.open_with_env(crate::default_env::default_env()?, path)
     }
 
     /// Opens (or creates) the database in the given world.

@@ -38,10 +38,6 @@ impl Snapshot {
         Source::State(Arc::clone(&self.shared), Arc::clone(&self.view))
     }
 
-    pub(crate) fn view(&self) -> &View {
-        &self.view
-    }
-
     /// The value of `key`, if there is one.
     ///
     /// # Errors

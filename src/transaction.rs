@@ -1,7 +1,7 @@
 //! Write transactions and savepoints as users see them.
 
 use crate::cursor::{Cursor, Iter, Source};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::shared::WriterCore;
 use crate::sorted::{self, ReadView};
 use std::cell::RefCell;

@@ -13,7 +13,9 @@ mod regions;
 mod writer;
 
 pub(crate) use reader::LogOperation;
-pub(crate) use recovery::{LogEntry, Recovery, recover, visit_records};
+#[cfg(test)]
+use recovery::Recovery;
+pub(crate) use recovery::{LogEntry, recover, visit_records};
 pub(crate) use regions::reclaim;
 pub(crate) use writer::{LogMark, LogWriter};
 

@@ -17,8 +17,8 @@ const SHARDS: usize = 8;
 pub(super) struct Cached {
     /// All its bytes.
     pub(super) buffer: Arc<[u8]>,
-    /// Compressed files: offset just behind its record.
-    pub(super) end: u64,
+    /// Compressed files: bytes of the page's record. Where it ends depends on the run: blocks move.
+    pub(super) record_len: u64,
     /// Compressed files: whether a record is known to begin there.
     pub(super) record_follows: bool,
 }
@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     fn page(fill: u8) -> Cached {
-        Cached { buffer: Arc::from(vec![fill; 64]), end: 0, record_follows: false }
+        Cached { buffer: Arc::from(vec![fill; 64]), record_len: 0, record_follows: false }
     }
 
     #[test]

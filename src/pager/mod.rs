@@ -142,11 +142,6 @@ impl Pager {
         self.cache.forget(first..=last);
     }
 
-    /// Drops all cached pages: another process may have recycled blocks.
-    pub(crate) fn forget_all(&self) {
-        self.cache.forget(0..=PageId::MAX);
-    }
-
     /// Page `id` as named inside the segment of `run` or by a pointer into it: moved blocks are
     /// translated.
     #[inline]
@@ -246,7 +241,9 @@ impl Pager {
             }
         };
         let usable = self.geometry.usable(id);
-        Page::in_buffer(id, cached.buffer, usable, cached.end, cached.record_follows)
+        let end =
+            if self.geometry.compressed() { self.behind(run, id, cached.record_len)? } else { 0 };
+        Page::in_buffer(id, cached.buffer, usable, end, cached.record_follows)
     }
 
     fn read_plain(&self, id: PageId) -> Result<Cached> {
@@ -257,7 +254,7 @@ impl Pager {
         if held < self.geometry.page_size() as usize {
             return Err(Error::corrupt(Place::Page(id), "page lies behind the end of the file"));
         }
-        Ok(Cached { buffer, end: 0, record_follows: false })
+        Ok(Cached { buffer, record_len: 0, record_follows: false })
     }
 
     fn codec_needed(&self) -> Result<&Arc<dyn Codec>> {

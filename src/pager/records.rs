@@ -73,7 +73,7 @@ impl Pager {
     }
 
     /// The offset just behind `count` bytes from `offset`, left at the end of a block if there.
-    fn behind(&self, run: &Run, mut offset: u64, mut count: u64) -> Result<u64> {
+    pub(super) fn behind(&self, run: &Run, mut offset: u64, mut count: u64) -> Result<u64> {
         loop {
             let room = self.room(run, offset)?;
             if count <= room {
@@ -182,7 +182,7 @@ impl Pager {
         codec.decompress(body.get(3..).unwrap_or_default(), page).map_err(|_| {
             Self::record_error(id, "record does not decompress to exactly one page")
         })?;
-        Ok(Cached { buffer, end: self.behind(run, id, total as u64)?, record_follows })
+        Ok(Cached { buffer, record_len: total as u64, record_follows })
     }
 
     /// The page behind `page`.

@@ -83,15 +83,21 @@ impl Shared {
     }
 }
 
+/// Without an explicit close the only place an error can go is the trace.
+pub(crate) fn log_failed_close(error: &Error) {
+    #[cfg(feature = "tracing")]
+    tracing::error!(%error, "closing the database");
+    #[cfg(not(feature = "tracing"))]
+    let _ = error;
+}
+
 impl Drop for Shared {
     fn drop(&mut self) {
         if !self.is_closed() {
             *self.handles.get_mut() = 0;
             if let Err(error) = self.shut_down() {
-                #[cfg(feature = "tracing")]
-                tracing::error!(%error, "closing the database");
-                // Without an explicit close nobody is left to be told; the log keeps the commits.
-                let _ = error;
+                // Nobody is left to be told; the log keeps what was committed.
+                log_failed_close(&error);
             }
         }
         self.env.registry().lock().remove(&self.registry_key);

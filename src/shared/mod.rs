@@ -33,6 +33,7 @@ use std::sync::{Arc, OnceLock};
 use view::State;
 use writer::WriterParts;
 
+pub(crate) use close::log_failed_close;
 pub(crate) use view::View;
 pub(crate) use writer::WriterCore;
 
@@ -112,11 +113,6 @@ impl Shared {
     /// Ends all writing: memory or disk is no longer what it should be.
     fn poison(&self, error: &Error) {
         let _ = self.poisoned.set(error.clone());
-    }
-
-    /// Number of handles that are open.
-    pub(crate) fn handle_count(&self) -> &AtomicUsize {
-        &self.handles
     }
 
     /// Whether snapshots, iterators or a transaction are in use.

@@ -11,7 +11,7 @@ use super::roles::Roles;
 use super::view::State;
 use super::{Settings, Shared};
 use crate::codec::Codec;
-use crate::env::{Access, AnyShared, Env, EnvError, File, FileId, FilePath, LockId, LockMode};
+use crate::env::{Access, Env, EnvError, File, FileId, FilePath, LockId, LockMode};
 use crate::error::{BusyRole, Error, ErrorKind, IoContext, Result};
 use crate::format::checkpoint::{COMPRESSION_EMPTY, COMPRESSION_NONE, Checkpoint};
 use crate::format::geometry::Geometry;
@@ -19,7 +19,7 @@ use crate::options::{Mapping, Options};
 use crate::pager::{Pager, PagerOptions};
 use crate::sorted::Snapshot;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 /// Pause while another thread of this process finishes closing the same file.
@@ -50,21 +50,18 @@ impl Shared {
             let existing;
             {
                 let mut registry = env.registry().lock();
-                existing = registry.get(&key).map(std::sync::Weak::upgrade);
-                match &existing {
-                    Some(Some(any)) => {
-                        let shared = downcast(any)?;
-                        if !shared.is_closed() {
-                            return shared.join(options);
-                        }
-                    }
-                    Some(None) => {}
-                    None => {
-                        let shared = Self::create(env, path, file, &key, created, options)?;
-                        let any: Arc<AnyShared> = Arc::clone(&shared) as Arc<AnyShared>;
-                        registry.insert(key, Arc::downgrade(&any));
-                        return Ok(shared);
-                    }
+                let Some(entry) = registry.get(&key) else {
+                    let shared = Self::create(env, path, file, &key, created, options)?;
+                    registry.insert(key, Box::new(Arc::downgrade(&shared)));
+                    return Ok(shared);
+                };
+                let Some(weak) = entry.downcast_ref::<Weak<Shared>>() else {
+                    let what = "the file is open in this process through another engine";
+                    return Err(Error::new(ErrorKind::CannotOpen(what.into())));
+                };
+                existing = weak.upgrade();
+                if let Some(shared) = existing.as_ref().filter(|shared| !shared.is_closed()) {
+                    return Arc::clone(shared).join(options);
                 }
             }
             drop(existing);
@@ -138,13 +135,6 @@ impl Shared {
             poisoned: OnceLock::new(),
         }))
     }
-}
-
-fn downcast(any: &Arc<AnyShared>) -> Result<Arc<Shared>> {
-    Arc::clone(any).downcast::<Shared>().map_err(|_| {
-        let what = "the file is open in this process through another engine";
-        Error::new(ErrorKind::CannotOpen(what.into()))
-    })
 }
 
 fn map_limit(options: &Options) -> u64 {

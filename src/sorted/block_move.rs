@@ -57,12 +57,4 @@ impl Worker<'_> {
         self.put_blocks(blocks);
         Ok(Some(pages))
     }
-
-    /// Size to which the file can be cut when the last user leaves: trailing free blocks go.
-    pub(crate) fn truncated_size(&mut self) -> Result<u64> {
-        let blocks = self.take_blocks()?;
-        let size = u64::from(blocks.highest_used()) * u64::from(self.state.block_size);
-        self.keep_blocks(blocks);
-        Ok(size)
-    }
 }

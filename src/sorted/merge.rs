@@ -32,6 +32,10 @@ pub(crate) struct Plan {
 #[derive(Debug)]
 pub(crate) struct Merger<'a> {
     sources: Vec<Source<'a>>,
+    /// Valid sources in descending order of their keys, of equal keys the newest last.
+    order: Vec<usize>,
+    /// Sources whose current record ends a deleted range, as bits.
+    ends: u64,
     /// The last source feeds separators.
     has_separators: bool,
     /// Nothing older is left below the output.
@@ -48,17 +52,52 @@ impl<'a> Merger<'a> {
         bottom: bool,
         current_pointer: u64,
     ) -> Result<Self> {
-        if sources.len() > MAX_SOURCES {
-            return Err(too_many());
-        }
-        Ok(Merger { sources, has_separators, bottom, current_pointer })
+        let (order, ends) = (Vec::new(), 0);
+        let mut merger = Merger { sources, order, ends, has_separators, bottom, current_pointer };
+        merger.arrange()?;
+        Ok(merger)
     }
 
     /// Puts newer sources in front.
     pub(crate) fn add_newer(&mut self, mut newer: Vec<Source<'a>>) -> Result<()> {
         newer.append(&mut self.sources);
         self.sources = newer;
-        if self.sources.len() > MAX_SOURCES { Err(too_many()) } else { Ok(()) }
+        self.arrange()
+    }
+
+    fn arrange(&mut self) -> Result<()> {
+        if self.sources.len() > MAX_SOURCES {
+            return Err(Error::new(ErrorKind::Full("a merge has more than 64 inputs".into())));
+        }
+        self.order.clear();
+        for index in 0..self.sources.len() {
+            self.place(index);
+        }
+        Ok(())
+    }
+
+    /// Sorts a source in, which is not in the order now.
+    fn place(&mut self, index: usize) {
+        let Some(source) = self.sources.get(index) else { return };
+        if source.flags.contains(EntryFlags::END_DELETE) {
+            self.ends |= 1 << index;
+        } else {
+            self.ends &= !(1 << index);
+        }
+        if !source.is_valid() {
+            return;
+        }
+        // From the end: a source that was just read usually goes on near the smallest key.
+        let mut at = self.order.len();
+        while let Some(&other) = at.checked_sub(1).and_then(|below| self.order.get(below)) {
+            let Some(other_source) = self.sources.get(other) else { break };
+            match source.compare(other_source) {
+                Ordering::Less => break,
+                Ordering::Equal if index < other => break,
+                _ => at -= 1,
+            }
+        }
+        self.order.insert(at, index);
     }
 
     /// A source.
@@ -79,25 +118,17 @@ impl<'a> Merger<'a> {
     /// Passes keys hidden by newer ranges. Returns what becomes of the first that is not; `None`
     /// at the end.
     pub(crate) fn next(&mut self) -> Result<Option<Plan>> {
-        loop {
-            let Some(first) = self.smallest() else { return Ok(None) };
-            let (newer, rest) = self.sources.split_at(first);
-            let Some((source, older)) = rest.split_first() else { return Ok(None) };
-            let hidden = newer.iter().any(|newer| {
-                newer.flags.contains(EntryFlags::END_DELETE)
-                    && newer.is_system() == source.is_system()
-            });
-            if !hidden {
-                return Ok(Some(self.plan(first, source, older)));
-            }
-            let mut equal = 1u64 << first;
-            for (index, other) in older.iter().enumerate() {
-                if other.compare(source) == Ordering::Equal {
-                    equal |= 1 << (first + 1 + index);
-                }
+        while let Some(&first) = self.order.last() {
+            let Some(source) = self.sources.get(first) else { break };
+            let equal = self.equal_to(first, source);
+            // Keys of other sources are greater or equal, so an end there covers this key.
+            let newer = self.ends & ((1 << first) - 1);
+            if newer == 0 || !self.reaches(newer, source) {
+                return Ok(Some(self.plan(first, source, equal)));
             }
             self.pass_sources(equal)?;
         }
+        Ok(None)
     }
 
     /// Moves all sources that stand on the planned key on.
@@ -106,62 +137,50 @@ impl<'a> Merger<'a> {
     }
 
     fn pass_sources(&mut self, equal: u64) -> Result<()> {
+        let kept = self.order.len().saturating_sub(equal.count_ones() as usize);
+        self.order.truncate(kept);
         let last = self.sources.len().saturating_sub(1);
-        for (index, source) in self.sources.iter_mut().enumerate() {
-            if equal >> index & 1 != 0 {
-                if self.has_separators && index == last {
-                    self.current_pointer = source.pointer;
-                }
-                source.advance()?;
+        let mut left = equal;
+        while left != 0 {
+            let index = left.trailing_zeros() as usize;
+            left &= left - 1;
+            let Some(source) = self.sources.get_mut(index) else { break };
+            if self.has_separators && index == last {
+                self.current_pointer = source.pointer;
             }
+            source.advance()?;
+            self.place(index);
         }
         Ok(())
     }
 
-    /// The newest of the sources with the smallest key.
-    fn smallest(&self) -> Option<usize> {
-        let mut sources = self.sources.iter().enumerate();
-        let (mut index, mut smallest) = sources.next()?;
-        for (other_index, other) in sources {
-            if other.compare(smallest) == Ordering::Less {
-                (index, smallest) = (other_index, other);
+    /// Sources that stand on the key of source `first`, the newest of them, as bits.
+    fn equal_to(&self, first: usize, source: &Source<'_>) -> u64 {
+        let mut equal = 1 << first;
+        for &other in self.order.iter().rev().skip(1) {
+            let same = |other: &Source<'_>| other.compare(source) == Ordering::Equal;
+            if !self.sources.get(other).is_some_and(same) {
+                break;
             }
+            equal |= 1 << other;
         }
-        smallest.is_valid().then_some(index)
+        equal
     }
 
-    fn plan(&self, first: usize, source: &Source<'a>, older: &[Source<'a>]) -> Plan {
+    /// Whether one of these sources is of the kind (user's or engine's keys) of `source`.
+    fn reaches(&self, ends: u64, source: &Source<'_>) -> bool {
+        let of_kind = |other: &Source<'_>| other.is_system() == source.is_system();
+        let mut sources = self.sources.iter().enumerate();
+        sources.any(|(index, other)| ends >> index & 1 != 0 && of_kind(other))
+    }
+
+    fn plan(&self, first: usize, source: &Source<'a>, equal: u64) -> Plan {
         let mut flags = source.flags;
-        let mut equal = 1u64 << first;
         let mut value = first;
-        let mut hidden = false;
         // Only the separator source has a key without data bits, and it has none older.
         let separator_only = flags == EntryFlags::NONE;
-        for (index, other) in older.iter().enumerate() {
-            let same = other.compare(source) == Ordering::Equal;
-            if same {
-                equal |= 1 << (first + 1 + index);
-            }
-            if hidden {
-                continue;
-            }
-            if same {
-                if !flags.intersects(EntryFlags::DECISIVE) {
-                    flags = flags.union(other.flags.without(EntryFlags::RANGE));
-                    value = first + 1 + index;
-                }
-                let ranges = other.flags.without(EntryFlags::DECISIVE);
-                flags = flags.union(ranges);
-            } else if other.flags.contains(EntryFlags::END_DELETE)
-                && other.is_system() == source.is_system()
-            {
-                hidden = true;
-                flags = if flags.intersects(EntryFlags::DECISIVE) {
-                    flags.union(EntryFlags::RANGE)
-                } else {
-                    EntryFlags::NONE
-                };
-            }
+        if equal & (equal - 1) != 0 || self.ends >> first > 1 {
+            (flags, value) = self.combine(first, source, equal);
         }
         const REDUNDANT: EntryFlags = EntryFlags::RANGE.union(EntryFlags::POINT_DELETE);
         if flags == REDUNDANT {
@@ -182,10 +201,27 @@ impl<'a> Merger<'a> {
         let written = (flags != EntryFlags::NONE).then(|| flags.union(topic));
         Plan { key: first, flags: written, pointer, value, equal }
     }
-}
 
-fn too_many() -> Error {
-    Error::new(ErrorKind::Full("a merge has more than 64 inputs".into()))
+    /// What older sources add to a record, and the source of its value.
+    fn combine(&self, first: usize, source: &Source<'a>, equal: u64) -> (EntryFlags, usize) {
+        let (mut flags, mut value) = (source.flags, first);
+        for (index, other) in self.sources.iter().enumerate().skip(first + 1) {
+            let bit = 1 << index;
+            if equal & bit != 0 {
+                if !flags.intersects(EntryFlags::DECISIVE) {
+                    flags = flags.union(other.flags.without(EntryFlags::RANGE));
+                    value = index;
+                }
+                flags = flags.union(other.flags.without(EntryFlags::DECISIVE));
+            } else if self.ends & bit != 0 && other.is_system() == source.is_system() {
+                // Inside an older deleted range, which hides everything older still.
+                let kept = flags.intersects(EntryFlags::DECISIVE);
+                let inside = flags.union(EntryFlags::RANGE);
+                return (if kept { inside } else { EntryFlags::NONE }, value);
+            }
+        }
+        (flags, value)
+    }
 }
 
 #[cfg(test)]

@@ -38,8 +38,6 @@ mod source;
 #[cfg(test)]
 pub(crate) mod test_file;
 #[cfg(test)]
-mod test_history;
-#[cfg(test)]
 mod tests;
 mod work;
 

@@ -169,25 +169,28 @@ impl<'a> SegmentInput<'a> {
 
     /// Moves to the next record.
     pub(crate) fn advance(&mut self) -> Result<()> {
-        let Some(page) = self.page.take() else { return Ok(()) };
+        let Some(page) = &self.page else { return Ok(()) };
         if !page.flags().contains(PageFlags::SKIP_THIS) {
             self.anchor = page.id();
         }
-        self.step(page)?;
+        self.step()?;
         self.skip_noise()
     }
 
     /// Passes separators that carry nothing this merge can use.
     fn skip_noise(&mut self) -> Result<()> {
-        while !self.wants_separators && self.cell.flags.is_pure_separator() {
-            let Some(page) = self.page.take() else { return Ok(()) };
-            self.step(page)?;
+        while !self.wants_separators && self.cell.flags.is_pure_separator() && self.is_valid() {
+            self.step()?;
         }
         Ok(())
     }
 
-    /// One record on from the current one, which stands on `page`.
-    fn step(&mut self, page: Page) -> Result<()> {
+    /// One record on from the current one.
+    fn step(&mut self) -> Result<()> {
+        if self.step_on_page()? {
+            return Ok(());
+        }
+        let Some(page) = self.page.take() else { return Ok(()) };
         let old_page = page.clone();
         let old_key = self.key.clone();
         let old_system = self.cell.flags.is_system();
@@ -214,6 +217,35 @@ impl<'a> SegmentInput<'a> {
             return Err(page.broken("keys do not ascend"));
         }
         Ok(())
+    }
+
+    /// One record on if that begins on the same page and both keys are entirely on it.
+    #[inline]
+    fn step_on_page(&mut self) -> Result<bool> {
+        let (Some(page), KeyPlace::Page(old_key)) = (&self.page, &self.key) else {
+            return Ok(false);
+        };
+        if self.index + 1 >= page.cell_count() {
+            return Ok(false);
+        }
+        let cell = page.data_cell(self.index + 1)?;
+        if !cell.has_key_on_page() {
+            return Ok(false);
+        }
+        let new_key = cell.body..cell.body + cell.key_len;
+        let bytes = page.bytes();
+        let old_bytes = bytes.get(old_key.clone()).unwrap_or_default();
+        let old = KeyRef { system: self.cell.flags.is_system(), bytes: old_bytes };
+        let new_bytes = bytes.get(new_key.clone()).unwrap_or_default();
+        if old >= (KeyRef { system: cell.flags.is_system(), bytes: new_bytes }) {
+            return Err(page.broken("keys do not ascend"));
+        }
+        self.index += 1;
+        self.cell = cell;
+        self.key = KeyPlace::Page(new_key);
+        self.value = None;
+        self.reached = None;
+        Ok(true)
     }
 
     /// Stands on the first record that begins on `page` or behind it.

@@ -1,10 +1,13 @@
 //! Proofs of the reading side: every fixture written by C lsm1 against its expected content and
 //! against a model that applies the visibility rule to raw cells, seeks of all kinds, both
-//! directions, with and without maps, and damaged bytes.
+//! directions, with and without maps, and damaged bytes. Proofs of the writing side: random
+//! histories of the worker, judged by our own reader and by an independent one.
 
 mod build;
 mod fixtures;
+mod histories;
 mod hostile;
 mod merging;
+mod store;
 mod support;
 mod trees;
