@@ -10,5 +10,8 @@
 
 siltstone_peer::peer_test!();
 
+mod alternating;
 mod c_model;
 mod fixtures;
+mod locks;
+mod our_fixtures;

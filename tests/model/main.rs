@@ -30,9 +30,9 @@ fn number(name: &str) -> Option<u64> {
 /// Mostly small ones; few with everything, because they take long.
 fn profile(seed: u64) -> Profile {
     match seed % 20 {
-        0 => Profile::everything().operations(300),
-        1..=8 => Profile::dense().operations(250),
-        _ => Profile::quick(),
+        0 | 1 => Profile::everything().operations(500),
+        2..=8 => Profile::dense().operations(400),
+        _ => Profile::quick().operations(400),
     }
 }
 

@@ -228,6 +228,9 @@ impl SiltstoneSubject {
                     if other.is_write() {
                         cursors = Default::default();
                     }
+                    if *other == Operation::Checkpoint {
+                        self.observe(replay)?;
+                    }
                     let reader = Reader::Database(database);
                     let seen = self.apply(database, &reader, other, &mut cursors, stands);
                     replay.saw(seen)?;
