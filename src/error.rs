@@ -100,7 +100,7 @@ pub enum ErrorKind {
     #[error("read-only: {0}")]
     ReadOnly(Cow<'static, str>),
     /// The world failed (10, or 266 for a missing file).
-    #[error("{operation}: {source}")]
+    #[error("{operation}: {source}{}", advice(.operation, *.source))]
     Io {
         /// What was being done.
         operation: &'static str,
@@ -149,6 +149,21 @@ pub enum ErrorKind {
     Poisoned(Cow<'static, str>),
 }
 
+/// How the names of all operations that sync begin.
+const SYNCING: &str = "syncing";
+
+/// What to do about a failure of the world.
+fn advice(operation: &str, source: EnvError) -> &'static str {
+    match source {
+        EnvError::NotFound => "; check the path",
+        _ if operation.starts_with(SYNCING) => {
+            "; check the disk and its free space, then reopen the database"
+        }
+        EnvError::Io(_) => "; check the disk, then retry or reopen the database",
+        _ => "",
+    }
+}
+
 impl ErrorKind {
     fn code(&self) -> i32 {
         match self {
@@ -169,7 +184,11 @@ impl ErrorKind {
 
     /// Whether a sync failed, after which nothing is known about what is on disk.
     pub(crate) fn is_failed_sync(&self) -> bool {
-        matches!(self, ErrorKind::Io { operation, .. } if operation.starts_with("syncing"))
+        match self {
+            ErrorKind::Io { operation, .. } => operation.starts_with(SYNCING),
+            ErrorKind::Full(text) => text.starts_with(SYNCING),
+            _ => false,
+        }
     }
 
     fn name(&self) -> &'static str {
@@ -266,9 +285,11 @@ impl Error {
         Error::new(ErrorKind::Busy(role))
     }
 
-    /// The world refused `operation`.
+    /// The world refused `operation`. A failed sync stays an `Io` error whatever its reason: no
+    /// retry makes up for it.
     pub(crate) fn io(operation: &'static str, source: EnvError) -> Self {
         Error::new(match source {
+            source if operation.starts_with(SYNCING) => ErrorKind::Io { operation, source },
             EnvError::Full => ErrorKind::Full(Cow::Owned(format!(
                 "{operation}: no space left; free some and retry (nothing committed is lost)"
             ))),

@@ -95,6 +95,7 @@ mod level;
 mod log;
 mod options;
 mod pager;
+mod recover;
 mod shared;
 #[allow(dead_code, unused_imports, reason = "holds the protocol between processes, tested here")]
 mod shm;
@@ -113,6 +114,9 @@ pub use cursor::{Cursor, Iter, Seek};
 pub use database::{Database, Progress};
 pub use error::{BusyRole, Error, ErrorKind, Place, Result};
 pub use options::{CodecFactory, CodecSource, Durability, Mapping, Options, WorkObserver};
+#[cfg(feature = "default-env")]
+pub use recover::recover;
+pub use recover::{RecoverReport, recover_with_env};
 pub use snapshot::Snapshot;
 pub use stats::{
     CellInfo, FreeBlock, LevelInfo, LogRecordInfo, PageInfo, RecoveryStats, SegmentInfo, Stats,

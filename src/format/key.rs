@@ -60,6 +60,34 @@ impl PartialOrd for KeyRef<'_> {
     }
 }
 
+/// A key that is compared with many others: its prefix is taken once.
+#[derive(Clone, Copy, Debug)]
+pub struct Probe<'a> {
+    /// The key.
+    pub key: KeyRef<'a>,
+    prefix: u64,
+}
+
+impl<'a> Probe<'a> {
+    /// Prepares `key`.
+    #[must_use]
+    #[inline]
+    pub fn new(key: KeyRef<'a>) -> Self {
+        Probe { key, prefix: key.prefix() }
+    }
+
+    /// Orders `other` against the key.
+    #[must_use]
+    #[inline]
+    pub fn order_of(&self, other: KeyRef<'_>) -> Ordering {
+        let prefix = other.prefix();
+        if other.system == self.key.system && prefix != self.prefix {
+            return prefix.cmp(&self.prefix);
+        }
+        other.cmp(&self.key)
+    }
+}
+
 /// A key that owns its bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyBuffer {
@@ -107,6 +135,7 @@ mod tests {
         for (i, a) in sorted.iter().enumerate() {
             for (j, b) in sorted.iter().enumerate() {
                 assert_eq!(a.cmp(b), i.cmp(&j), "{a:?} {b:?}");
+                assert_eq!(Probe::new(*b).order_of(*a), i.cmp(&j), "{a:?} {b:?}");
                 if a.system == b.system && a.prefix() != b.prefix() {
                     assert_eq!(a.prefix().cmp(&b.prefix()), i.cmp(&j));
                 }

@@ -198,6 +198,42 @@ impl Footer {
         Ok(offset)
     }
 
+    /// What follows the start of cell `index`, up to the content's end.
+    #[inline]
+    fn from_cell<'a>(&self, usable: &'a [u8], index: usize) -> Option<&'a [u8]> {
+        let at = usable.len().checked_sub(FOOTER_BYTES + 2 + 2 * index)?;
+        let offset = u16::from_be_bytes(*usable.get(at..)?.first_chunk()?);
+        usable.get(usize::from(offset)..self.content_end)
+    }
+
+    /// The key of data cell `index`, found with as little work as a search can do with: `None` if
+    /// it is not all on this page or cannot be read. Only [`DataCell::decode`] checks the cell.
+    #[must_use]
+    #[inline]
+    pub fn data_key<'a>(&self, usable: &'a [u8], index: usize) -> Option<KeyRef<'a>> {
+        let (&kind, rest) = self.from_cell(usable, index)?.split_first()?;
+        let rest = rest.get(varint::encoded_len(*rest.first()?)..)?;
+        let (len, mut at) = varint::decode_length(rest)?;
+        let flags = EntryFlags(kind);
+        if flags.contains(EntryFlags::INSERT) {
+            at += varint::encoded_len(*rest.get(at)?);
+        }
+        Some(KeyRef { system: flags.is_system(), bytes: rest.get(at..)?.get(..len)? })
+    }
+
+    /// The key of b-tree cell `index` if it is in the cell, found as by [`Footer::data_key`].
+    #[must_use]
+    #[inline]
+    pub fn btree_key<'a>(&self, usable: &'a [u8], index: usize) -> Option<KeyRef<'a>> {
+        let (&kind, rest) = self.from_cell(usable, index)?.split_first()?;
+        if kind & !0x20 != 0x10 {
+            return None;
+        }
+        let rest = rest.get(varint::encoded_len(*rest.first()?)..)?;
+        let (len, at) = varint::decode_length(rest)?;
+        Some(KeyRef { system: kind == 0x30, bytes: rest.get(at..)?.get(..len)? })
+    }
+
     /// The end of what cell `index` may cover on this page: the next cell, or the content's end.
     #[inline]
     fn cell_limit(&self, usable: &[u8], index: usize, offset: usize) -> Result<usize, Rule> {
@@ -370,6 +406,7 @@ mod tests {
         assert_eq!((cell.pointer, cell.key_len, cell.value_len), (17, 5, 1));
         assert_eq!(&bytes[cell.body..cell.body + 6], b"k0171x");
         assert!(cell.is_on_page());
+        assert_eq!(footer.data_key(&bytes, 1), Some(KeyRef::user(b"k0171")));
         assert!(DataCell::decode(&bytes, &footer, 3).is_err());
     }
 
@@ -389,6 +426,9 @@ mod tests {
         assert_eq!(key(0), BtreeKey::Direct(KeyRef::user(b"k0064")));
         assert_eq!(key(1), BtreeKey::Indirect(0x21));
         assert_eq!(key(2), BtreeKey::Direct(KeyRef::system(b"a")));
+        assert_eq!(footer.btree_key(&bytes, 0), Some(KeyRef::user(b"k0064")));
+        assert_eq!(footer.btree_key(&bytes, 1), None);
+        assert_eq!(footer.btree_key(&bytes, 2), Some(KeyRef::system(b"a")));
     }
 
     #[test]
@@ -426,6 +466,8 @@ mod tests {
                     for index in 0..4 {
                         let _ = DataCell::decode(&bytes, &footer, index);
                         let _ = BtreeCell::decode(&bytes, &footer, index);
+                        let _ = footer.data_key(&bytes, index);
+                        let _ = footer.btree_key(&bytes, index);
                     }
                 }
             }

@@ -55,6 +55,17 @@ pub fn push(out: &mut Vec<u8>, value: u64) {
     out.extend_from_slice(bytes.get(..n).unwrap_or_default());
 }
 
+/// Bytes of the encoding that begins with `first`.
+#[must_use]
+#[inline]
+pub fn encoded_len(first: u8) -> usize {
+    match first {
+        0..=240 => 1,
+        241..=248 => 2,
+        _ => usize::from(first - 246),
+    }
+}
+
 /// Decodes at the start of `bytes`: the value and how many bytes it took; `None` if they end early.
 #[must_use]
 #[inline]
@@ -119,6 +130,7 @@ mod tests {
             let (bytes, n) = encode(value);
             assert_eq!(decode(&bytes[..n]), Some((value, n)), "{value}");
             assert_eq!(n, len(value));
+            assert_eq!(n, encoded_len(bytes[0]));
             for short in 0..n {
                 assert_eq!(decode(&bytes[..short]), None);
             }

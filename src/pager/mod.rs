@@ -132,7 +132,10 @@ impl Pager {
     ) -> Result<Run> {
         let last = segment.last.max(segment.first).max(segment.root);
         let end = last.saturating_mul(u64::from(self.geometry.page_size()));
-        Ok(Run::new(segment, redirects, block_count, self.map_covering(end)?))
+        let bytes = self.file.size().during("read the size of the file")?;
+        let held = bytes.div_ceil(u64::from(self.geometry.block_size()));
+        let held = u32::try_from(held).unwrap_or(u32::MAX).min(block_count);
+        Ok(Run::new(segment, redirects, (block_count, held), self.map_covering(end)?))
     }
 
     /// Drops cached pages of a block that is about to be written. Maps need nothing.
@@ -166,11 +169,13 @@ impl Pager {
                 return Err(outside(id));
             }
             if let Some(map) = &run.map {
-                let start = index << self.page_shift;
-                let size = 1 << self.page_shift;
-                if start + size <= map.bytes().len() as u64 {
+                let (start, size) = (index << self.page_shift, 1 << self.page_shift);
+                let bytes = map.bytes();
+                if start + size <= bytes.len() as u64 {
                     let (lead, len) = self.usable(id);
-                    return page.turn_to_mapped(map, id, start as usize + lead, len);
+                    let start = start as usize + lead;
+                    let usable = bytes.get(start..start + len).unwrap_or_default();
+                    return page.turn_to_mapped(map, id, start, usable);
                 }
             }
         }

@@ -140,16 +140,15 @@ impl Page {
         bytes.first_chunk().map(|bytes| u32::from_be_bytes(*bytes))
     }
 
-    /// Turns to a page inside `map`, whose usable bytes are `len` from `start`.
+    /// Turns to a page inside `map`, whose usable bytes are these, from `start` on.
     #[inline]
     pub(super) fn turn_to_mapped(
         &mut self,
         map: &Arc<dyn FileMap>,
         id: PageId,
         start: usize,
-        len: usize,
+        usable: &[u8],
     ) -> Result<()> {
-        let usable = map.bytes().get(start..start + len).unwrap_or_default();
         self.footer = match Footer::parse(usable) {
             Ok(footer) => footer,
             Err(rule) => {
@@ -161,7 +160,7 @@ impl Page {
         if !matches!(&self.backing, Backing::Map(held) if Arc::ptr_eq(held, map)) {
             self.backing = Backing::Map(Arc::clone(map));
         }
-        (self.id, self.start, self.len) = (id, start, len);
+        (self.id, self.start, self.len) = (id, start, usable.len());
         (self.end, self.record_follows) = (0, false);
         Ok(())
     }

@@ -187,13 +187,25 @@ impl Pager {
 
     /// The page behind `page`.
     pub(super) fn next_record(&self, run: &Run, page: &Page) -> Result<Option<PageId>> {
-        let mut end = page.record_end();
+        let end = page.record_end();
+        if end != run.segment.last.wrapping_add(1) && page.record_follows() {
+            return Ok(Some(end));
+        }
+        self.record_from(run, end)
+    }
+
+    /// The page behind the record at `id`, whose content is damaged.
+    pub(super) fn next_record_unread(&self, run: &Run, id: PageId) -> Result<Option<PageId>> {
+        let record = self.record_at(run, id)?;
+        self.record_from(run, self.behind(run, id, record.total)?)
+    }
+
+    /// The page whose record begins at `end` or behind the padding there; `None` if the segment
+    /// ends.
+    fn record_from(&self, run: &Run, mut end: u64) -> Result<Option<PageId>> {
         let last = run.segment.last;
         if end == last.wrapping_add(1) {
             return Ok(None);
-        }
-        if page.record_follows() {
-            return Ok(Some(end));
         }
         for _ in 0..MAX_PADDINGS {
             let at = self.settle(run, end)?;

@@ -19,8 +19,10 @@ pub(crate) struct Run {
     pub(crate) segment: Segment,
     /// Moved blocks; empty unless this is the oldest segment of its snapshot.
     pub(crate) redirects: Arc<[Redirect]>,
-    /// Blocks in the file.
+    /// Blocks the checkpoint speaks of.
     pub(crate) block_count: u32,
+    /// Blocks that fit into the file: a damaged checkpoint cannot make walks longer than that.
+    held_blocks: u32,
     /// Real page on which a search without b-tree and pointer begins: the first page, or where the
     /// merge that consumes this segment has arrived.
     pub(crate) start: PageId,
@@ -34,11 +36,12 @@ impl Run {
     pub(super) fn new(
         segment: Segment,
         redirects: Arc<[Redirect]>,
-        block_count: u32,
+        (block_count, held_blocks): (u32, u32),
         map: Option<Arc<dyn FileMap>>,
     ) -> Self {
         let start = segment.first;
-        Run { segment, redirects, block_count, start, map, several_key_pages: OnceLock::new() }
+        let several_key_pages = OnceLock::new();
+        Run { segment, redirects, block_count, held_blocks, start, map, several_key_pages }
     }
 
     /// The same run, searched from `start` on.
@@ -80,12 +83,17 @@ impl Run {
         } else {
             geometry.ids_per_block()
         };
-        (u64::from(self.block_count) + 1) * per_block
+        (u64::from(self.held_blocks) + 1) * per_block
     }
 
     /// Upper bound of the bytes of one record, before memory for it is asked for.
     pub(crate) fn byte_budget(&self, geometry: &Geometry) -> u64 {
         self.page_budget(geometry).saturating_mul(u64::from(geometry.page_size()))
+    }
+
+    /// Upper bound of the blocks of a segment.
+    pub(super) fn block_budget(&self) -> usize {
+        self.held_blocks as usize + 1
     }
 }
 
@@ -116,6 +124,21 @@ impl Pager {
         }
         let block = self.geometry.block_of(id);
         let next = self.follow(run, block, page.next_pointer())?;
+        Ok(Some(self.geometry.first_on_block(next)))
+    }
+
+    /// The page behind page `id`, which cannot be read.
+    pub(crate) fn next_id_unread(&self, run: &Run, id: PageId) -> Result<Option<PageId>> {
+        if self.geometry.compressed() {
+            return self.next_record_unread(run, id);
+        }
+        if id == run.segment.last {
+            return Ok(None);
+        }
+        if !self.is_last_on_block(id) {
+            return Ok(Some(id.saturating_add(1)));
+        }
+        let next = self.next_block(run, self.geometry.block_of(id))?;
         Ok(Some(self.geometry.first_on_block(next)))
     }
 

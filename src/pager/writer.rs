@@ -324,7 +324,7 @@ impl Pager {
         let mut out = vec![block];
         while block != last {
             block = self.next_block(run, block)?;
-            if out.len() >= run.block_count as usize {
+            if out.len() >= run.block_budget() {
                 return Err(Error::corrupt(Place::Block(block), "blocks of a segment form a loop"));
             }
             out.push(block);

@@ -40,10 +40,11 @@ impl Shared {
                 return Ok(());
             }
         }
-        let outcome = if self.read_only || self.poisoned.get().is_some() {
+        let outcome = if self.read_only {
             Ok(())
         } else {
-            self.put_everything_on_disk()
+            // Poisoned, it does nothing, and says so: nothing was put on disk.
+            self.check_writable().and_then(|()| self.put_everything_on_disk())
         };
         outcome.map_err(|error| error.on(&self.path))
     }
@@ -64,9 +65,11 @@ impl Shared {
     }
 
     fn remove_log(&self) -> Result<()> {
-        if let Some(parts) = &mut *self.writer.lock() {
+        let mut parts = self.take_parts();
+        if let Some(parts) = &mut parts {
             parts.close_log();
         }
+        self.keep_parts(parts);
         let log = self.log_path();
         match self.env.remove(&log) {
             Err(EnvError::NotFound) => Ok(()),
@@ -79,6 +82,10 @@ impl Shared {
 
     fn cut_file(&self) -> Result<()> {
         let size = u64::from(self.blocks_in_use()?) * u64::from(self.pager.geometry().block_size());
+        // A block count that was never written must not make the file grow.
+        if size >= self.file.size().during("reading the size of the database file")? {
+            return Ok(());
+        }
         self.file.truncate(size).during("cutting the database file to its used size")
     }
 }

@@ -29,11 +29,13 @@ use guarded::Guarded;
 use roles::Roles;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use view::State;
 use writer::WriterParts;
 
 pub(crate) use close::log_failed_close;
+pub(crate) use inspect::{free_list, runs};
+pub(crate) use open::{choose_codec, lock_out_others};
 pub(crate) use view::View;
 pub(crate) use writer::WriterCore;
 
@@ -77,8 +79,9 @@ pub(crate) struct Shared {
     /// Codec of the pages: 1 = none.
     compression: u32,
     state: Guarded<State>,
-    roles: Guarded<Roles>,
-    writer: Guarded<Option<WriterParts>>,
+    roles: Roles,
+    /// Only touched by the holder of the writer role, so nobody ever waits here.
+    writer: Mutex<Option<WriterParts>>,
     observer: Option<Arc<dyn WorkObserver>>,
     /// Settings of the handle that opened the file: used by the final flush.
     settings: Settings,
@@ -117,7 +120,7 @@ impl Shared {
 
     /// Whether snapshots, iterators or a transaction are in use.
     pub(crate) fn in_use(&self) -> bool {
-        self.roles.lock().is_taken(roles::Role::Writer) || self.state.lock().has_readers()
+        self.roles.is_taken(roles::Role::Writer) || self.state.lock().has_readers()
     }
 
     fn tell(&self, event: WorkEvent) {

@@ -15,11 +15,11 @@ use crate::env::{Access, Env, EnvError, File, FileId, FilePath, LockId, LockMode
 use crate::error::{BusyRole, Error, ErrorKind, IoContext, Result};
 use crate::format::checkpoint::{COMPRESSION_EMPTY, COMPRESSION_NONE, Checkpoint};
 use crate::format::geometry::Geometry;
-use crate::options::{Mapping, Options};
+use crate::options::{Durability, Mapping, Options};
 use crate::pager::{Pager, PagerOptions};
 use crate::sorted::Snapshot;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 /// Pause while another thread of this process finishes closing the same file.
@@ -112,7 +112,12 @@ impl Shared {
             PagerOptions { cache_bytes: options.cache_bytes, map_bytes: map_limit(options) },
         ));
         let recovered = recovery::replay_log(&**env, path, &found, options)?;
-        let Recovered { checkpoint, header, shm, stats } = recovered;
+        let Recovered { checkpoint, header, shm, stats, log_exists } = recovered;
+        if log_exists && !options.read_only && options.durability != Durability::None {
+            // Whoever wrote the checkpoint may have died before its sync. Log and blocks that
+            // only older ones need are about to be given up for it.
+            file.sync().during("syncing the checkpoint found")?;
+        }
         let snapshot = Arc::new(Snapshot::new(checkpoint, &pager)?);
         let state = State::new(header, shm, snapshot, &found);
         Ok(Arc::new(Shared {
@@ -126,8 +131,8 @@ impl Shared {
             tree_limit: options.tree_limit,
             compression,
             state: Guarded::new(env.mutex(), state),
-            roles: Guarded::new(env.mutex(), Roles::default()),
-            writer: Guarded::new(env.mutex(), None),
+            roles: Roles::default(),
+            writer: Mutex::new(None),
             observer: options.on_work.clone(),
             settings: Settings::of(options),
             handles: AtomicUsize::new(1),
@@ -177,7 +182,7 @@ fn open_file(env: &dyn Env, path: &FilePath, options: &Options) -> Result<(Arc<d
 }
 
 /// Takes the locks of single-process mode.
-fn lock_out_others(env: &dyn Env, file: &dyn File, options: &Options) -> Result<()> {
+pub(crate) fn lock_out_others(env: &dyn Env, file: &dyn File, options: &Options) -> Result<()> {
     let busy = |_| Error::busy(BusyRole::OtherProcess);
     let started = env.now();
     let mut pause = Duration::from_millis(1);
@@ -226,7 +231,10 @@ fn lock_out_others(env: &dyn Env, file: &dyn File, options: &Options) -> Result<
 }
 
 /// The codec for this file: the handle's own, or one found for the file's id.
-fn choose_codec(checkpoint: &Checkpoint, options: &Options) -> Result<Option<Arc<dyn Codec>>> {
+pub(crate) fn choose_codec(
+    checkpoint: &Checkpoint,
+    options: &Options,
+) -> Result<Option<Arc<dyn Codec>>> {
     let file = checkpoint.compression;
     let own = options.codec.as_ref().map_or(COMPRESSION_NONE, |codec| codec.id());
     if file == COMPRESSION_EMPTY || file == own {

@@ -25,6 +25,8 @@ pub(super) struct Recovered {
     pub(super) header: TreeHeader,
     pub(super) shm: Shm,
     pub(super) stats: RecoveryStats,
+    /// Whether there is a log: the last user did not leave in good order.
+    pub(super) log_exists: bool,
 }
 
 fn open_log(env: &dyn Env, path: &FilePath) -> Result<Option<Arc<dyn File>>> {
@@ -99,6 +101,7 @@ pub(super) fn replay_log(
         checkpoint,
         header,
         shm,
+        log_exists: log.is_some(),
         stats: RecoveryStats {
             transactions: recovery.commits,
             log_bytes: recovery.log_bytes,

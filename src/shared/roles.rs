@@ -1,11 +1,12 @@
 //! The three roles of which a database has one each: writer, worker, checkpointer.
 //!
-//! They are lsm1's locks 4, 5 and 6. Within one process they are flags behind a mutex; the order
-//! writer, worker, checkpointer is kept by everybody, and nobody waits while holding the mutex.
+//! They are lsm1's locks 4, 5 and 6. Within one process they are atomic flags; the order writer,
+//! worker, checkpointer is kept by everybody.
 
 use super::Shared;
 use crate::error::{BusyRole, Error, Result};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// A role.
@@ -32,12 +33,12 @@ impl Role {
 /// Which roles are taken.
 #[derive(Debug, Default)]
 pub(super) struct Roles {
-    taken: [bool; 3],
+    taken: [AtomicBool; 3],
 }
 
 impl Roles {
-    fn slot(&mut self, role: Role) -> &mut bool {
-        let [writer, worker, checkpointer] = &mut self.taken;
+    fn slot(&self, role: Role) -> &AtomicBool {
+        let [writer, worker, checkpointer] = &self.taken;
         match role {
             Role::Writer => writer,
             Role::Worker => worker,
@@ -45,8 +46,16 @@ impl Roles {
         }
     }
 
-    pub(super) fn is_taken(&mut self, role: Role) -> bool {
-        *self.slot(role)
+    pub(super) fn is_taken(&self, role: Role) -> bool {
+        self.slot(role).load(Ordering::Acquire)
+    }
+
+    fn try_take(&self, role: Role) -> bool {
+        !self.slot(role).swap(true, Ordering::Acquire)
+    }
+
+    fn give_back(&self, role: Role) {
+        self.slot(role).store(false, Ordering::Release);
     }
 }
 
@@ -66,7 +75,7 @@ impl RoleGuard {
 
 impl Drop for RoleGuard {
     fn drop(&mut self) {
-        *self.shared.roles.lock().slot(self.role) = false;
+        self.shared.roles.give_back(self.role);
     }
 }
 
@@ -79,7 +88,7 @@ pub(super) struct BorrowedRole<'a> {
 
 impl Drop for BorrowedRole<'_> {
     fn drop(&mut self) {
-        *self.shared.roles.lock().slot(self.role) = false;
+        self.shared.roles.give_back(self.role);
     }
 }
 
@@ -100,7 +109,7 @@ impl Shared {
     }
 
     fn wait_for_role(&self, role: Role, timeout: Duration) -> Result<()> {
-        if self.try_role(role) {
+        if self.roles.try_take(role) {
             return Ok(());
         }
         let started = self.env.now();
@@ -111,14 +120,10 @@ impl Shared {
                 return Err(Error::busy(role.busy()).on(&self.path));
             };
             self.env.sleep(pause.min(left));
-            if self.try_role(role) {
+            if self.roles.try_take(role) {
                 return Ok(());
             }
             pause = (pause * 2).min(PAUSES.1);
         }
-    }
-
-    fn try_role(&self, role: Role) -> bool {
-        !std::mem::replace(self.roles.lock().slot(role), true)
     }
 }

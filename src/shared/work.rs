@@ -9,7 +9,7 @@ use super::{Settings, Shared};
 use crate::backup::interrupted;
 use crate::checkpoint;
 use crate::database::Progress;
-use crate::env::Access;
+use crate::env::{Access, EnvError};
 use crate::error::{Error, IoContext, Result};
 use crate::format::checkpoint::LogPointer;
 use crate::format::tree_header::TreeHeader;
@@ -346,21 +346,27 @@ impl Shared {
         Ok(bytes.max(1))
     }
 
-    /// Opens the log for writing; a new one is durable by name before the first commit returns.
-    pub(super) fn open_log(&self, durability: Durability) -> Result<Arc<dyn crate::env::File>> {
+    /// Opens the log for writing, or creates it.
+    pub(super) fn open_log(&self) -> Result<Arc<dyn crate::env::File>> {
         let path = self.log_path();
-        if let Ok(file) = self.env.open(&path, Access::ReadWrite) {
-            return Ok(file);
+        match self.env.open(&path, Access::ReadWrite) {
+            Err(EnvError::NotFound) => {
+                self.env.open(&path, Access::ReadWriteCreate).during("creating the log")
+            }
+            outcome => outcome.during("opening the log"),
         }
-        let file = self.env.open(&path, Access::ReadWriteCreate).during("creating the log")?;
-        if durability != Durability::None {
-            self.env.sync_directory(&path).during("syncing the directory of the new log")?;
-        }
-        Ok(file)
+    }
+
+    /// Makes the names of database and log durable. Also for files that exist: whoever created
+    /// them may have failed, or died, before it came to that.
+    pub(super) fn sync_names(&self) -> Result<()> {
+        let path = self.log_path();
+        self.env.sync_directory(&path).during("syncing the directory of the log")
     }
 
     pub(super) fn file_bytes(&self) -> Result<u64> {
-        self.file.size().during("reading the size of the database file")
+        let size = self.file.size().during("reading the size of the database file");
+        size.map_err(|error| error.on(&self.path))
     }
 }
 

@@ -6,7 +6,7 @@
 //! be rolled back, to a savepoint made before or entirely, but not committed.
 
 use super::roles::{Role, RoleGuard};
-use super::view::old_tree_pending;
+use super::view::{State, old_tree_pending};
 use super::{Settings, Shared, View};
 use crate::env::FilePath;
 use crate::error::{Error, Result};
@@ -18,7 +18,7 @@ use crate::sorted::{MergedCursor, ReadView};
 use crate::tree::{self, TreeMark, TreeWriter, UndoList};
 use crate::work::{WorkEvent, WorkKind};
 use std::ops::Bound;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 /// Pages of tree growth after which a writer does some work.
@@ -28,14 +28,16 @@ pub(super) const WORK_QUANTUM_PAGES: u64 = 32;
 #[derive(Debug)]
 pub(super) struct WriterParts {
     /// The log, once something was written.
-    log: Option<LogWriter>,
+    log: Option<Box<LogWriter>>,
+    /// The names of database and log are known to survive power loss.
+    names_durable: bool,
     undo: UndoList,
     shm: Shm,
 }
 
 impl WriterParts {
     pub(super) fn new(shm: Shm) -> Self {
-        WriterParts { log: None, undo: UndoList::default(), shm }
+        WriterParts { log: None, names_durable: false, undo: UndoList::default(), shm }
     }
 
     /// Forgets the log file, which is about to be removed.
@@ -58,8 +60,8 @@ pub(crate) struct WriterCore {
     settings: Settings,
     parts: WriterParts,
     header: TreeHeader,
-    /// State of the whole transaction's beginning.
-    start: Mark,
+    /// The tree at the transaction's beginning.
+    start: TreeMark,
     marks: Vec<Mark>,
     next_mark: u64,
     /// The committed state below, made when the transaction first reads.
@@ -79,7 +81,7 @@ impl Shared {
     ) -> Result<WriterCore> {
         self.check_writable()?;
         let role = self.take_role(Role::Writer, timeout)?;
-        let parts = self.writer.lock().take();
+        let parts = self.take_parts();
         let shm = || self.state.lock().shm.clone();
         let mut parts = parts.unwrap_or_else(|| WriterParts::new(shm()));
         match self.begin_with(&mut parts, settings) {
@@ -98,17 +100,27 @@ impl Shared {
                 finished: false,
             }),
             Err(error) => {
-                *self.writer.lock() = Some(parts);
+                self.keep_parts(Some(parts));
                 Err(error.on(&self.path))
             }
         }
+    }
+
+    /// What the last writer left; the writer role is held.
+    pub(super) fn take_parts(&self) -> Option<WriterParts> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Leaves things to the next writer; the writer role is held.
+    pub(super) fn keep_parts(&self, parts: Option<WriterParts>) {
+        *self.writer.lock().unwrap_or_else(PoisonError::into_inner) = parts;
     }
 
     fn begin_with(
         &self,
         parts: &mut WriterParts,
         settings: Settings,
-    ) -> Result<(TreeHeader, Mark)> {
+    ) -> Result<(TreeHeader, TreeMark)> {
         let (mut header, reclaim) = {
             let state = self.state.lock();
             let mut header = state.header;
@@ -121,7 +133,11 @@ impl Shared {
         };
         if settings.use_log {
             if parts.log.is_none() {
-                parts.log = Some(LogWriter::new(self.open_log(settings.durability)?));
+                parts.log = Some(Box::new(LogWriter::new(self.open_log()?)));
+            }
+            if !parts.names_durable && settings.durability != Durability::None {
+                self.sync_names()?;
+                parts.names_durable = true;
             }
             if let Some(log) = &mut parts.log {
                 if let Some((id, offset)) = reclaim {
@@ -134,16 +150,12 @@ impl Shared {
         }
         header.live.transaction += 1;
         parts.undo.clear();
-        let tree = tree::mark(&header, &parts.undo);
-        Ok((header, Mark { id: 0, tree, log: None }))
+        let start = tree::mark(&header, &parts.undo);
+        Ok((header, start))
     }
 }
 
 impl WriterCore {
-    fn shared(&self) -> &Arc<Shared> {
-        self.role.shared()
-    }
-
     /// Path of the database, for errors.
     pub(crate) fn path(&self) -> &FilePath {
         &self.role.shared().path
@@ -358,18 +370,23 @@ impl WriterCore {
         tree::rollback_to(&parts.shm, &mut self.header, &mut parts.undo, mark)
     }
 
-    /// Makes the transaction visible, then does the work it calls for.
+    /// Makes the transaction visible, then does the work it calls for. Work that fails does not
+    /// make the commit fail, which it is not part of: it is tried again, and reported, when the
+    /// tree has grown further, at a flush and at close.
     pub(crate) fn commit(mut self) -> Result<()> {
         let outcome = self.try_commit();
         if outcome.is_err() {
             let _ = self.undo_all();
         }
-        let settings = self.settings;
-        let shared = Arc::clone(self.shared());
-        let wanted = outcome?;
+        if !outcome.map_err(|error| error.on(&self.role.shared().path))? {
+            return Ok(());
+        }
+        let (shared, settings) = (Arc::clone(self.role.shared()), self.settings);
         drop(self);
-        if wanted {
-            shared.after_commit(&settings)?;
+        if let Err(error) = shared.after_commit(&settings) {
+            #[cfg(feature = "tracing")]
+            tracing::warn!(%error, "work after a commit");
+            let _ = error;
         }
         Ok(())
     }
@@ -377,12 +394,12 @@ impl WriterCore {
     /// Whether the tree was handed over or waits to be.
     fn try_commit(&mut self) -> Result<bool> {
         self.check()?;
-        let shared = Arc::clone(self.role.shared());
+        let shared = self.role.shared();
         shared.check_writable()?;
         if let (true, Some(log)) = (self.settings.use_log, &mut self.parts.log) {
             let full = self.settings.durability == Durability::Full;
             if let Err(error) = log.commit(full) {
-                if full {
+                if error.kind().is_failed_sync() {
                     // Nothing is known about what the failed sync left behind.
                     shared.poison(&error);
                 }
@@ -396,15 +413,9 @@ impl WriterCore {
             let pointer = state.snapshot.checkpoint.log.pointer;
             tree::make_old(&mut self.header, pointer);
         }
-        self.publish(&mut state)?;
+        publish(&self.parts.shm, &self.header, &mut state)?;
         self.finished = true;
         Ok(over)
-    }
-
-    fn publish(&self, state: &mut super::view::State) -> Result<()> {
-        self.parts.shm.publish_tree_header(&self.header)?;
-        state.set_header(self.header, &self.parts.shm);
-        Ok(())
     }
 
     /// Undoes the whole transaction.
@@ -417,17 +428,17 @@ impl WriterCore {
         if std::mem::replace(&mut self.finished, true) {
             return Ok(());
         }
-        let undone = self.undo_to(&self.start.tree.clone());
+        let start = self.start;
+        let undone = self.undo_to(&start);
         if let (true, Some(log)) = (self.settings.use_log, &mut self.parts.log) {
             log.rollback(&mut self.header.log);
         }
-        let shared = Arc::clone(self.role.shared());
+        let shared = self.role.shared();
         if let Err(error) = undone {
             shared.poison(&error);
             return Err(error);
         }
-        let mut state = shared.state.lock();
-        self.publish(&mut state)
+        publish(&self.parts.shm, &self.header, &mut shared.state.lock())
     }
 }
 
@@ -437,8 +448,15 @@ impl Drop for WriterCore {
         let _ = self.undo_all();
         let fresh = WriterParts::new(self.parts.shm.clone());
         let parts = std::mem::replace(&mut self.parts, fresh);
-        *self.role.shared().writer.lock() = Some(parts);
+        self.role.shared().keep_parts(Some(parts));
     }
+}
+
+/// Makes `header` what views are made of from now on.
+fn publish(shm: &Shm, header: &TreeHeader, state: &mut State) -> Result<()> {
+    shm.publish_tree_header(header)?;
+    state.set_header(*header, shm);
+    Ok(())
 }
 
 fn check_length(what: &str, bytes: &[u8]) -> Result<()> {

@@ -6,7 +6,7 @@
 use crate::error::Result;
 use crate::format::checkpoint::CellPosition;
 use crate::format::geometry::PageId;
-use crate::format::key::{KeyBuffer, KeyRef};
+use crate::format::key::{KeyBuffer, KeyRef, Probe};
 use crate::format::page::BtreeKey;
 use crate::pager::{Page, Pager, Run};
 use std::cmp::Ordering;
@@ -84,10 +84,15 @@ fn child_for(
     key: KeyRef<'_>,
     scratch: &mut Vec<u8>,
 ) -> Result<usize> {
+    let (probe, bytes, footer) = (Probe::new(key), page.bytes(), page.footer());
     let (mut low, mut high) = (0, page.cell_count());
     while low < high {
         let index = low.midpoint(high);
-        if compare(pager, run, page, index, key, scratch)?.is_gt() {
+        let order = match footer.btree_key(bytes, index) {
+            Some(here) => probe.order_of(here),
+            None => compare(pager, run, page, index, key, scratch)?,
+        };
+        if order.is_gt() {
             high = index;
         } else {
             low = index + 1;
@@ -106,7 +111,7 @@ fn real_child(pager: &Pager, run: &Run, page: &Page, index: usize) -> Result<Pag
 }
 
 /// Turns `page` to the data page on which a search for `key` goes on.
-pub(super) fn descend(
+pub(crate) fn descend(
     pager: &Pager,
     run: &Run,
     key: KeyRef<'_>,

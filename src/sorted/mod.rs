@@ -48,10 +48,11 @@ use std::sync::Arc;
 
 pub use cursor::Seek;
 
-pub(crate) use btree::stored_key;
+pub(crate) use btree::{descend, stored_key};
 pub(crate) use cursor::MergedCursor;
 pub(crate) use get::{contains, get};
 pub(crate) use merge_input::Input;
+pub(crate) use search::read_body;
 pub(crate) use segment_cursor::SegmentCursor;
 pub(crate) use snapshot::Snapshot;
 pub(crate) use work::{WorkDone, Worker, WorkerConfig};

@@ -8,7 +8,7 @@
 use super::btree;
 use crate::error::Result;
 use crate::format::geometry::PageId;
-use crate::format::key::KeyRef;
+use crate::format::key::{KeyRef, Probe};
 use crate::format::page::{DataCell, PageFlags};
 use crate::pager::{Page, Pager, Run};
 use std::cmp::Ordering;
@@ -145,34 +145,27 @@ fn land(
     if (page.is_btree() || page.cell_count() == 0) && !pager.turn_forward(run, page)? {
         return Ok(Landing::Empty);
     }
-    let mut budget = run.page_budget(pager.geometry());
-    while let Some(last) = page.cell_count().checked_sub(1) {
+    for _ in 0..run.page_budget(pager.geometry()) {
+        let landing = search_page(pager, run, key, page, scratch)?;
         let may_lie_behind = !by_btree || page.flags().contains(PageFlags::SKIP_NEXT);
-        if !may_lie_behind {
-            break;
-        }
-        let (cell, order) = compare_cell(pager, run, page, last, key, scratch)?;
-        match order {
-            Ordering::Greater => break,
-            Ordering::Equal => return Ok(Landing::At { index: last, cell, exact: true }),
-            Ordering::Less => {}
+        match landing {
+            Landing::At { index, exact: false, .. }
+                if may_lie_behind && index + 1 == page.cell_count() => {}
+            _ => return Ok(landing),
         }
         let mut next = page.clone();
         let lies_behind = pager.turn_forward(run, &mut next)?
             && compare_cell(pager, run, &next, 0, key, scratch)?.1.is_le();
         if !lies_behind {
-            return Ok(Landing::At { index: last, cell, exact: false });
+            return Ok(landing);
         }
         *page = next;
-        budget = budget.saturating_sub(1);
-        if budget == 0 {
-            return Err(page.broken("pages of the segment do not end"));
-        }
     }
-    search_page(pager, run, key, page, scratch)
+    Err(page.broken("pages of the segment do not end"))
 }
 
-/// Binary search among the cells of one page.
+/// Binary search among the cells of one page. Only the cell it ends on is decoded and checked
+/// entirely; of the others no more is read than the key.
 fn search_page(
     pager: &Pager,
     run: &Run,
@@ -180,21 +173,26 @@ fn search_page(
     page: &Page,
     scratch: &mut Vec<u8>,
 ) -> Result<Landing> {
+    let (probe, bytes, footer) = (Probe::new(key), page.bytes(), page.footer());
     let (mut low, mut high) = (0, page.cell_count());
-    let mut best = Landing::Before;
     while low < high {
         let index = low.midpoint(high);
-        let (cell, order) = compare_cell(pager, run, page, index, key, scratch)?;
+        let order = match footer.data_key(bytes, index) {
+            Some(here) => probe.order_of(here),
+            None => compare_cell(pager, run, page, index, key, scratch)?.1,
+        };
         match order {
-            Ordering::Equal => return Ok(Landing::At { index, cell, exact: true }),
-            Ordering::Less => {
-                best = Landing::At { index, cell, exact: false };
-                low = index + 1;
+            Ordering::Equal => {
+                return Ok(Landing::At { index, cell: page.data_cell(index)?, exact: true });
             }
+            Ordering::Less => low = index + 1,
             Ordering::Greater => high = index,
         }
     }
-    Ok(best)
+    match low.checked_sub(1) {
+        Some(index) => Ok(Landing::At { index, cell: page.data_cell(index)?, exact: false }),
+        None => Ok(Landing::Before),
+    }
 }
 
 /// The pointer that a search in the next older segment begins with.

@@ -46,11 +46,6 @@ impl SegmentCursor {
         }
     }
 
-    /// The run it walks.
-    pub(crate) fn run(&self) -> &Arc<Run> {
-        &self.run
-    }
-
     /// Whether it stands on a cell.
     #[inline]
     pub(crate) fn is_valid(&self) -> bool {
@@ -72,12 +67,6 @@ impl SegmentCursor {
             &self.spilled_key
         };
         KeyRef { system: self.cell.flags.is_system(), bytes }
-    }
-
-    /// Bytes of the current value.
-    #[inline]
-    pub(crate) fn value_len(&self) -> usize {
-        self.cell.value_len
     }
 
     /// The current value; empty unless the entry is an insert.
@@ -109,12 +98,6 @@ impl SegmentCursor {
         &self.spilled_value
     }
 
-    /// The current cell's pointer into the next older segment, absolute; 0 = its beginning.
-    #[inline]
-    pub(crate) fn pointer(&self) -> PageId {
-        self.cell.pointer
-    }
-
     /// Where it stands, as a checkpoint stores it; page 0 behind the last cell.
     #[inline]
     pub(crate) fn position(&self) -> CellPosition {
@@ -125,13 +108,8 @@ impl SegmentCursor {
         }
     }
 
-    /// The current page.
-    #[inline]
-    pub(crate) fn page(&self) -> &Page {
-        &self.page
-    }
-
     /// Goes to the first cell.
+    #[cfg(test)]
     pub(crate) fn first(&mut self, pager: &Pager) -> Result<()> {
         self.valid = false;
         pager.turn_to(&self.run, self.run.segment.first, &mut self.page)?;

@@ -134,11 +134,6 @@ impl<'a> SegmentInput<'a> {
         self.anchor
     }
 
-    /// The segment read.
-    pub(crate) fn run(&self) -> &Run {
-        &self.run
-    }
-
     /// Key of the current record.
     #[inline]
     pub(crate) fn key(&self) -> &[u8] {

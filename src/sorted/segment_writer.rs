@@ -131,11 +131,6 @@ impl<'a> SegmentWriter<'a> {
         self.pages_started
     }
 
-    /// Whether the segment has any record.
-    pub(crate) fn has_records(&self) -> bool {
-        self.has_records
-    }
-
     /// Whether this record would begin a new page.
     pub(crate) fn would_begin_page(&self, head: &RecordHead<'_>) -> bool {
         self.open.is_none() || self.used + head.header_len(self.base) > self.room(self.cells + 1)
@@ -256,7 +251,7 @@ impl<'a> SegmentWriter<'a> {
     fn begin_page(&mut self, base: u64, blocks: &mut Blocks) -> Result<()> {
         self.pushed = self.pages.is_empty();
         let open = self.pages.open_page(blocks)?;
-        self.image.clear();
+        // What the last page left here is overwritten, the gap when this one is closed.
         self.image.resize(open.usable, 0);
         self.open = Some(open);
         self.used = 0;
@@ -288,6 +283,10 @@ impl<'a> SegmentWriter<'a> {
 
     fn close_page(&mut self, blocks: &mut Blocks) -> Result<()> {
         let Some(open) = self.open.take() else { return Ok(()) };
+        let gap = self.used..self.room(self.cells);
+        if let Some(gap) = self.image.get_mut(gap) {
+            gap.fill(0);
+        }
         put_footer(&mut self.image, self.cells, self.flags, self.base);
         let id: PageId = self.pages.close_page(open, &self.image, blocks)?;
         if self.pushed {

@@ -183,17 +183,15 @@ impl Entries {
 
     /// Puts `key` at `index`; child `index` becomes `left`, with `right` behind it.
     pub(super) fn insert(&mut self, index: usize, left: u32, key: u32, right: u32) {
-        if let Some(keys) = self.keys.get_mut(index..) {
-            keys.rotate_right(1);
-            if let Some(slot) = keys.first_mut() {
-                *slot = key;
-            }
+        let (mut key, mut child) = (key, right);
+        for slot in self.keys.iter_mut().skip(index) {
+            key = std::mem::replace(slot, key);
         }
-        if let Some(children) = self.children.get_mut(index..) {
-            children.rotate_right(1);
-            if let [first, second, ..] = children {
-                (*first, *second) = (left, right);
-            }
+        for slot in self.children.iter_mut().skip(index + 1) {
+            child = std::mem::replace(slot, child);
+        }
+        if let Some(slot) = self.children.get_mut(index) {
+            *slot = left;
         }
         self.count += 1;
     }

@@ -14,7 +14,7 @@ use siltstone_tests::model::View;
 use siltstone_tests::profile::Profile;
 use siltstone_tests::replay::{Divergence, Replay};
 use siltstone_tests::rng::Rng;
-use siltstone_tests::siltstone_subject::{Ended, SiltstoneSubject};
+use siltstone_tests::siltstone_subject::{Ended, Parting, SiltstoneSubject};
 use siltstone_tests::{Row, python};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -36,6 +36,8 @@ fn play(history: &History, path: &Path) -> Result<(View, Counters, Turns), Diver
     let mut rng = Rng::new(history.seed ^ 0x5EED);
     let (mut turns, mut ours) = (Turns::default(), rng.chance(50));
     loop {
+        siltstone.parting =
+            *rng.pick(&[Parting::Nothing, Parting::Nothing, Parting::Compact, Parting::HalfMerge]);
         let ended =
             if ours { siltstone.session(&mut replay)? } else { c.session(&mut replay)? };
         if ended == Ended::Over {
@@ -101,7 +103,12 @@ fn judge(history: &History, path: &Path, end: &View) -> Result<(), String> {
 }
 
 fn run(seed: u64) -> Result<(Counters, Turns), String> {
-    let history = History::new(&Profile::c_safe(), seed);
+    // Crashes and ranges exclude each other: K-1.
+    let profile = match seed % 2 {
+        0 => Profile { ranges: 0, crashes: 100, ..Profile::c_safe() },
+        _ => Profile::c_safe(),
+    };
+    let history = History::new(&profile, seed);
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("file.lsm");
     let (end, mut counters, turns) =
@@ -153,6 +160,7 @@ fn siltstone_and_c_take_turns_on_one_file() {
         assert!(handed.iter().all(|&count| count > 0), "{handed:?}");
         assert!(counters.unfinished_merges > 0, "{counters:?}");
         assert!(counters.range_deletes > 0, "{counters:?}");
+        assert!(counters.redirects > 0, "{counters:?}");
         assert!(counters.log_wraps > 0, "{counters:?}");
         assert!(counters.free_list_in_pages > 0, "{counters:?}");
         assert!(counters.reused_blocks > 0, "{counters:?}");

@@ -41,6 +41,20 @@ pub struct SiltstoneSubject {
     pub counters: Counters,
     /// Whether snapshots are kept beside cursors.
     pub snapshots: bool,
+    /// What is done before the file is closed.
+    pub parting: Parting,
+}
+
+/// What is done before a file is closed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Parting {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Everything becomes one segment, whose blocks move forward.
+    Compact,
+    /// A merge of everything is begun and left to the next user.
+    HalfMerge,
 }
 
 /// How a session ended.
@@ -82,7 +96,7 @@ impl SiltstoneSubject {
 
     fn at(place: Place, settings: &Settings) -> Self {
         let counters = Counters::default();
-        SiltstoneSubject { place, settings: settings.clone(), counters, snapshots: true }
+        SiltstoneSubject { place, settings: settings.clone(), counters, snapshots: true, parting: Parting::Nothing }
     }
 
     /// Runs a whole history. Returns the content at the end.
@@ -139,6 +153,15 @@ impl SiltstoneSubject {
             return self.crashed(database, stands, replay);
         }
         drop(stands);
+        let parted = match self.parting {
+            Parting::Nothing => Ok(()),
+            Parting::Compact => database.compact().map(drop),
+            Parting::HalfMerge => database
+                .flush()
+                .and_then(|()| database.work(WorkLimit { bytes: Some(8192), segments: Some(1) }))
+                .map(drop),
+        };
+        parted.map_err(|error| replay.refused("parting", &error))?;
         let report = database.check().map_err(|error| replay.refused("check", &error))?;
         if !report.is_sound() {
             return Err(replay.diverged(format!("check: {:?}", report.problems)));

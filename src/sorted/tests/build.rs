@@ -38,7 +38,7 @@ impl Builder {
     fn push(&mut self, content: &[Vec<u8>], pointer: u64, flags: u16) -> u64 {
         let number = FIRST_PAGE + self.pages.len() as u64;
         let is_first = number == FIRST_PAGE || number % 128 == 1;
-        let usable = if is_first || number % 128 == 0 { PAGE - 4 } else { PAGE };
+        let usable = if is_first || number.is_multiple_of(128) { PAGE - 4 } else { PAGE };
         let mut page = vec![0; usable];
         let mut at = 0;
         for (index, cell) in content.iter().enumerate() {
@@ -54,7 +54,7 @@ impl Builder {
         let block = (number as u32 - 1) / 128 + 1;
         if is_first {
             page.splice(0..0, (block - 1).to_be_bytes());
-        } else if number % 128 == 0 {
+        } else if number.is_multiple_of(128) {
             page.extend((block + 1).to_be_bytes());
         }
         self.pages.push(page);
@@ -135,7 +135,7 @@ impl Builder {
     pub(super) fn key(&self, at: CellPosition) -> Option<Vec<u8>> {
         let page = self.pages.get(at.page.checked_sub(FIRST_PAGE)? as usize)?;
         let lead = if at.page == FIRST_PAGE || at.page % 128 == 1 { 4 } else { 0 };
-        let usable = &page[lead..if at.page % 128 == 0 { PAGE - 4 } else { PAGE }];
+        let usable = &page[lead..if at.page.is_multiple_of(128) { PAGE - 4 } else { PAGE }];
         let footer = Footer::parse(usable).ok()?;
         let cell = DataCell::decode(usable, &footer, at.cell as usize).ok()?;
         usable.get(cell.body..cell.body + cell.key_len).map(<[u8]>::to_vec)

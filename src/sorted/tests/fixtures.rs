@@ -83,14 +83,13 @@ fn seeks_and_lookups_agree_with_the_model_everywhere() {
             let hit = rows.get(at).filter(|row| row.0 == key);
             let what = format!("{name}: {:?}", String::from_utf8_lossy(&key));
             assert_eq!(get(&view, &key).unwrap().as_ref(), hit.map(|row| &row.1), "{what} get");
-            let mut check =
-                |cursor: &mut MergedCursor, wanted: Option<&(Vec<u8>, Vec<u8>)>, how| {
-                    assert_eq!(cursor.is_valid(), wanted.is_some(), "{what} {how}");
-                    if let Some((key, value)) = wanted {
-                        assert_eq!(cursor.key(), key, "{what} {how}");
-                        assert_eq!(cursor.value(&view).unwrap(), value, "{what} {how}");
-                    }
-                };
+            let check = |cursor: &mut MergedCursor, wanted: Option<&(Vec<u8>, Vec<u8>)>, how| {
+                assert_eq!(cursor.is_valid(), wanted.is_some(), "{what} {how}");
+                if let Some((key, value)) = wanted {
+                    assert_eq!(cursor.key(), key, "{what} {how}");
+                    assert_eq!(cursor.value(&view).unwrap(), value, "{what} {how}");
+                }
+            };
             cursor.seek(&view, &key, Seek::Exact).unwrap();
             check(&mut cursor, hit, "exact");
             cursor.seek(&view, &key, Seek::AtLeast).unwrap();

@@ -11,3 +11,4 @@ mod merging;
 mod store;
 mod support;
 mod trees;
+mod worker;

@@ -166,6 +166,24 @@ impl Store {
         store
     }
 
+    /// Flushes these rows; a row without value is a deleted key.
+    pub(super) fn flush_rows(&mut self, rows: &[(String, Option<String>)]) -> Result<()> {
+        let mut tree = Tree::default();
+        for (key, value) in rows {
+            let (key, value) = (key.as_bytes(), value.as_deref().map(str::as_bytes));
+            tree.write(key, value);
+            match value {
+                Some(value) => drop(self.model.insert(key.to_vec(), value.to_vec())),
+                None => drop(self.model.remove(key)),
+            }
+        }
+        self.with_worker(|worker| {
+            worker.make_room()?;
+            worker.flush(vec![tree.input()], LogPointer::default())
+        })?;
+        Ok(())
+    }
+
     /// Flushes `count` new values of `len` bytes.
     pub(super) fn flush_values(
         &mut self,
@@ -239,6 +257,11 @@ impl Store {
     pub(super) fn crash(&mut self) {
         self.now = self.on_disk.clone();
         self.model = self.on_disk_model.clone();
+        self.forget_pages();
+    }
+
+    /// Empties the page cache: the file was changed behind its back.
+    pub(super) fn forget_pages(&self) {
         for block in 1..=self.now.block_count.max(64) {
             self.pager.forget_block(block);
         }

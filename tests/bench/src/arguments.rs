@@ -12,7 +12,7 @@ use std::path::PathBuf;
 #[command(version)]
 pub(crate) struct Arguments {
     /// Engines to run.
-    #[arg(long, value_delimiter = ',', default_values_t = engines::NAMES.map(str::to_owned))]
+    #[arg(long, value_delimiter = ',', default_values_t = engines::NAMES.iter().map(|&name| name.to_owned()))]
     engines: Vec<String>,
     /// Workloads to run, `sizes` among them; default all.
     #[arg(long, value_delimiter = ',')]

@@ -93,11 +93,8 @@ impl Reader for View<'_> {
         };
         let mut left = limit;
         while more && left > 0 {
-            // The value borrows the cursor mutably, so the key has to be copied out: 16 bytes.
-            let key: Key =
-                self.cursor.key().and_then(|key| key.try_into().ok()).unwrap_or_default();
-            if let Some(value) = self.cursor.value()? {
-                digest.add(&key, value);
+            if let Some((key, value)) = self.cursor.entry()? {
+                digest.add(key, value);
             }
             left -= 1;
             more = left > 0 && self.cursor.next()?;

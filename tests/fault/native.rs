@@ -1,0 +1,1 @@
+//! Real disks and real processes.

@@ -1,0 +1,31 @@
+//! Hostile bytes: damaged files never panic, hang or take much memory, and what can be recognised
+//! as damage is.
+//!
+//! By default the two smallest fixtures with data are damaged at every byte and others at samples;
+//! `SILTSTONE_HOSTILE=all` damages every byte of every fixture.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
+
+mod allocator;
+mod checkpoints;
+mod checksummed;
+mod every_byte;
+mod image;
+mod logs;
+mod pages;
+mod runner;
+mod sound;
+
+#[global_allocator]
+static ALLOCATOR: allocator::Counting = allocator::Counting;
+
+/// Whether everything is to be damaged.
+fn all() -> bool {
+    std::env::var("SILTSTONE_HOSTILE").is_ok_and(|value| value == "all")
+}
