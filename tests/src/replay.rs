@@ -100,6 +100,8 @@ pub struct Replay<'h> {
     narrow: bool,
     /// The scan after an operation is out.
     scanning: bool,
+    /// Who carries out the operations, for messages.
+    pub who: &'static str,
 }
 
 impl<'h> Replay<'h> {
@@ -114,6 +116,7 @@ impl<'h> Replay<'h> {
             expected: Seen::Done,
             narrow: std::env::var_os("SILTSTONE_NARROW").is_some(),
             scanning: true,
+            who: "",
         }
     }
 
@@ -160,6 +163,7 @@ impl<'h> Replay<'h> {
     pub fn diverged(&self, what: String) -> Divergence {
         let History { profile, seed, settings, operations } = self.history;
         let index = self.next.saturating_sub(1);
+        let what = if self.who.is_empty() { what } else { format!("{}: {what}", self.who) };
         Divergence {
             history: format!("{profile} seed {seed} {settings:?}"),
             index,
