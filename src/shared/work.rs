@@ -6,9 +6,7 @@
 use super::roles::{BorrowedRole, Role};
 use super::view::old_tree_pending;
 use super::{Settings, Shared};
-use crate::backup::interrupted;
 use crate::checkpoint;
-use crate::database::Progress;
 use crate::env::{Access, EnvError};
 use crate::error::{Error, IoContext, Result};
 use crate::format::checkpoint::LogPointer;
@@ -16,6 +14,8 @@ use crate::format::tree_header::TreeHeader;
 use crate::options::Durability;
 use crate::shm::Shm;
 use crate::sorted::{Input, Snapshot, WorkDone, Worker, WorkerConfig};
+use crate::work::Progress;
+use crate::work::interrupted;
 use crate::work::{WorkEvent, WorkKind, WorkLimit, WorkReport};
 use std::sync::Arc;
 use std::time::Duration;
