@@ -49,7 +49,7 @@ fuzz_target!(|data: &[u8]| {
             }
             8 | 9 => {
                 let (low, high) = (key(first).min(key(second)), key(first).max(key(second)));
-                database.remove_range(&low..&high).expect("remove_range");
+                database.remove_range::<&[u8]>(&low[..]..&high[..]).expect("remove_range");
                 model.retain(|key, _| *key < low || *key >= high);
             }
             10 => database.flush().expect("flush"),
