@@ -62,7 +62,7 @@ pub(super) fn write_planned(
         key: source.key(),
         value_len: value.map_or(0, Source::value_len),
     };
-    if !may_begin_page && writer.would_begin_page(&head) {
+    if !may_begin_page && writer.would_cross_page(&head) {
         return Ok(false);
     }
     writer.record(&head, blocks)?;

@@ -136,6 +136,12 @@ impl<'a> SegmentWriter<'a> {
         self.open.is_none() || self.used + head.header_len(self.base) > self.room(self.cells + 1)
     }
 
+    /// Whether this record, its body included, would begin a new page.
+    pub(crate) fn would_cross_page(&self, head: &RecordHead<'_>) -> bool {
+        let len = head.header_len(self.base) + head.key.len() + head.value_len;
+        self.open.is_none() || self.used + len > self.room(self.cells + 1)
+    }
+
     /// Where content ends on the open page if it has `cells` cells.
     fn room(&self, cells: usize) -> usize {
         self.image.len().saturating_sub(FOOTER_BYTES + 2 * cells)

@@ -41,15 +41,14 @@ impl CSubject {
         Ok(CSubject { config: settings.c_config(), ..Self::new(path)? })
     }
 
-    /// From opening to closing or death, as `SiltstoneSubject::session`. Forward scans among deleted
-    /// ranges are not asked for (K-1): the rows are those of the scan backward.
+    /// From opening to closing or death, as `SiltstoneSubject::session`. Forward scans are not asked
+    /// for (K-1): the rows are those of the scan backward.
     ///
     /// # Errors
     /// The first difference.
     pub fn session(&mut self, replay: &mut Replay<'_>) -> Result<Ended, Divergence> {
         let opened = self.peer.open(&self.path, &self.config);
         opened.map_err(|error| replay.refused("C opens", &error))?;
-        let ranges = replay.has_ranges();
         while let Some((operation, depth)) = replay.next() {
             match operation {
                 Operation::CloseReopen => {
@@ -62,7 +61,7 @@ impl CSubject {
                     replay.saw(spawned.map(|()| Seen::Done))?;
                     return Ok(Ended::Crashed);
                 }
-                Operation::Scan if ranges => {
+                Operation::Scan => {
                     let rows = self.peer.scan_backward().map(|mut rows| {
                         rows.reverse();
                         Seen::Rows(rows)

@@ -172,12 +172,6 @@ impl<'h> Replay<'h> {
         }
     }
 
-    /// Whether the history deletes ranges.
-    #[must_use]
-    pub fn has_ranges(&self) -> bool {
-        self.history.operations.iter().any(|one| matches!(one, Operation::DeleteRange(..)))
-    }
-
     /// What the writer sees now.
     #[must_use]
     pub fn view(&self) -> View {
