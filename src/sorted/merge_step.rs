@@ -90,16 +90,19 @@ impl<'a> Worker<'a> {
         let mut merger = self.open_inputs(index, &level, takes_btree, bottom)?;
         let mut writer = self.open_output(index, &level, blocks.count)?;
         let mut extended = false;
+        // The free list is added before the first system key is written or never: later changes (the
+        // output itself takes blocks) and a merge resumed among system keys come too late.
+        let mut before_system_keys = optimise && level.merge.is_none();
         let paused = loop {
             let plan = merger.next()?;
             let at_user_key =
                 plan.is_some_and(|plan| merger.source(plan.key).is_some_and(|s| !s.is_system()));
-            if optimise && !extended && !at_user_key {
-                extended = true;
-                if self.add_free_list(index, &mut merger, &mut blocks)? {
+            before_system_keys |= optimise && at_user_key;
+            if !at_user_key && std::mem::take(&mut before_system_keys) {
+                extended = self.add_free_list(index, &mut merger, &mut blocks)?;
+                if extended {
                     continue;
                 }
-                extended = false;
             }
             let Some(plan) = plan else { break None };
             let may_begin_page = extended || writer.pages_started() < budget.max(1);

@@ -9,7 +9,7 @@ use siltstone_tests::profile::Profile;
 use siltstone_tests::{python, replay};
 
 /// How many histories; more with SILTSTONE_SEEDS=n.
-fn seeds(default: u64) -> std::ops::Range<u64> {
+pub(crate) fn seeds(default: u64) -> std::ops::Range<u64> {
     let count = std::env::var("SILTSTONE_SEEDS").ok().and_then(|count| count.parse().ok());
     let first = std::env::var("SILTSTONE_FIRST_SEED").ok().and_then(|first| first.parse().ok());
     let first = first.unwrap_or(0);

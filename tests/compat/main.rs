@@ -10,5 +10,17 @@
 
 siltstone_peer::peer_test!();
 
+mod alternating;
 mod c_model;
+mod defects_api;
+mod defects_flush;
+mod defects_format;
+mod defects_log;
+mod defects_merge;
+mod defects_pointers;
+mod defects_seek;
+mod defects_tree;
 mod fixtures;
+mod locks;
+mod our_fixtures;
+mod scene;

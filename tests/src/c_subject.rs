@@ -3,7 +3,8 @@
 use crate::history::Operation;
 use crate::model::Seek;
 use crate::profile::Settings;
-use crate::replay::{Seen, Subject};
+use crate::replay::{Divergence, Replay, Seen, Subject};
+use crate::siltstone_subject::Ended;
 use siltstone_peer::{CConfig, Command, PeerError, PeerProcess, Setting};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -30,6 +31,49 @@ impl CSubject {
     /// The process, for questions of one's own.
     pub fn peer(&mut self) -> &mut PeerProcess {
         &mut self.peer
+    }
+
+    /// As `new`, for a file with these settings; opens nothing.
+    ///
+    /// # Errors
+    /// If the process cannot be started.
+    pub fn with(path: PathBuf, settings: &Settings) -> Result<Self, PeerError> {
+        Ok(CSubject { config: settings.c_config(), ..Self::new(path)? })
+    }
+
+    /// From opening to closing or death, as `SiltstoneSubject::session`. Forward scans among deleted
+    /// ranges are not asked for (K-1): the rows are those of the scan backward.
+    ///
+    /// # Errors
+    /// The first difference.
+    pub fn session(&mut self, replay: &mut Replay<'_>) -> Result<Ended, Divergence> {
+        let opened = self.peer.open(&self.path, &self.config);
+        opened.map_err(|error| replay.refused("C opens", &error))?;
+        let ranges = replay.has_ranges();
+        while let Some((operation, depth)) = replay.next() {
+            match operation {
+                Operation::CloseReopen => {
+                    replay.saw(self.peer.close().map(|()| Seen::Done))?;
+                    return Ok(Ended::Closed);
+                }
+                Operation::CrashReopen => {
+                    self.peer.kill();
+                    let spawned = PeerProcess::spawn().map(|peer| self.peer = peer);
+                    replay.saw(spawned.map(|()| Seen::Done))?;
+                    return Ok(Ended::Crashed);
+                }
+                Operation::Scan if ranges => {
+                    let rows = self.peer.scan_backward().map(|mut rows| {
+                        rows.reverse();
+                        Seen::Rows(rows)
+                    });
+                    replay.saw(rows)?;
+                }
+                other => replay.saw(self.apply(other, depth))?,
+            }
+        }
+        self.peer.close().map_err(|error| replay.refused("C closes", &error))?;
+        Ok(Ended::Over)
     }
 
     fn set(&mut self, setting: Setting, value: u32) -> Vec<Command> {

@@ -42,9 +42,16 @@ impl Counters {
     /// # Errors
     /// What is wrong with it.
     pub fn observe_file(&mut self, path: &Path) -> Result<(), String> {
-        let bytes = fs::read(path).map_err(|error| error.to_string())?;
+        self.observe_bytes(&fs::read(path).map_err(|error| error.to_string())?)
+    }
+
+    /// Looks at the bytes of a database file.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn observe_bytes(&mut self, bytes: &[u8]) -> Result<(), String> {
         self.files += 1;
-        let Some(checkpoint) = newest(&bytes)? else { return Ok(()) };
+        let Some(checkpoint) = newest(bytes)? else { return Ok(()) };
         self.observe(&checkpoint);
         let geometry = checkpoint.geometry().map_err(|error| error.to_string())?;
         if geometry.compressed() {
@@ -56,7 +63,7 @@ impl Counters {
         for segment in checkpoint.levels.iter().flat_map(|level| level.segments()) {
             let own = oldest.is_some_and(|oldest| std::ptr::eq(oldest, segment));
             let redirects = if own { &checkpoint.redirects[..] } else { &[] };
-            types |= cell_types(&bytes, &geometry, segment, redirects)?;
+            types |= cell_types(bytes, &geometry, segment, redirects)?;
         }
         self.range_deletes += usize::from(types & 0x03 != 0);
         self.free_list_in_pages += usize::from(types & 0x20 != 0);

@@ -10,6 +10,7 @@
 //! | `history` | random histories of operations, by seed |
 //! | `replay` | a history run against the model and a subject, compared at each step |
 //! | `c_subject` | C lsm1 as a subject |
+//! | `siltstone_subject` | the engine as a subject, in memory or on native files |
 //! | `counters` | which rare structures a run has really produced |
 
 #![allow(
@@ -29,6 +30,7 @@ pub mod profile;
 pub mod python;
 pub mod replay;
 pub mod rng;
+pub mod siltstone_subject;
 
 /// Key and value.
 pub type Row = (Vec<u8>, Vec<u8>);

@@ -103,8 +103,8 @@ impl Settings {
     /// A legal combination, small pages and trees more often than not, so that a few hundred
     /// operations reach many levels and blocks.
     pub fn random(rng: &mut Rng, profile: &Profile) -> Self {
-        let codec = rng.chance(profile.codecs).then(|| *rng.pick(&[LZ4, ZLIB, ZSTD, ZRLE]));
-        let page_size = *rng.pick(&[256, 512, 512, 1024, 1024, 2048, 4096, 16384, 65536]);
+        let codec = rng.chance(profile.codecs).then(|| *rng.pick(profile.codec_ids));
+        let page_size = *rng.pick(profile.page_sizes);
         let block_size = (65536 << rng.weighted(&[6, 2, 1])).max(4 * page_size);
         Settings {
             page_size,
@@ -162,6 +162,10 @@ pub struct Profile {
     pub crashes: usize,
     /// In how many histories of a hundred pages are compressed.
     pub codecs: usize,
+    /// Which codecs.
+    pub codec_ids: &'static [u32],
+    /// Which page sizes.
+    pub page_sizes: &'static [u32],
     /// In how many histories of a hundred there are very long values.
     pub long_values: usize,
     /// What to stay away from.
@@ -181,6 +185,8 @@ impl Profile {
             ranges: 60,
             crashes: 50,
             codecs: 25,
+            codec_ids: &[LZ4, ZLIB, ZSTD, ZRLE],
+            page_sizes: &[256, 512, 512, 1024, 1024, 2048, 4096, 16384, 65536],
             long_values: 30,
             avoid: &[],
         }
@@ -201,6 +207,21 @@ impl Profile {
             keys: (5, 60),
             longest_key: 12,
             longest_value: 300,
+            ..Profile::everything()
+        }
+    }
+
+    /// Small pages, few rows, short histories: most structure for the time; also with checksums.
+    #[must_use]
+    pub fn quick() -> Self {
+        Profile {
+            name: "quick",
+            operations: 250,
+            keys: (10, 400),
+            longest_key: 300,
+            longest_value: 2000,
+            codec_ids: &[LZ4, ZLIB, ZSTD, siltstone::codec::CHECKSUM],
+            page_sizes: &[256, 256, 512, 512, 1024, 2048, 4096],
             ..Profile::everything()
         }
     }

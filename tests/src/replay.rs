@@ -79,41 +79,116 @@ impl fmt::Debug for Divergence {
 /// # Errors
 /// The first difference, with all that is needed to reproduce it.
 pub fn run<S: Subject>(history: &History, subject: &mut S) -> Result<View, Divergence> {
-    let diverged = |index: usize, what: String| Divergence {
-        history: format!("{} seed {} {:?}", history.profile, history.seed, history.settings),
-        index,
-        what,
-        last: history.operations[..=index.min(history.operations.len() - 1)].to_vec(),
-    };
-    let narrow = std::env::var_os("SILTSTONE_NARROW").is_some();
-    let mut model = Model::default();
-    let mut cursors: HashMap<usize, Cursor> = HashMap::new();
-    subject.create(&history.settings).map_err(|error| diverged(0, format!("create: {error:?}")))?;
-    for (index, operation) in history.operations.iter().enumerate() {
-        let depth = model.depth();
-        operation.apply(&mut model);
-        let expected = expect(operation, &model.view(), &mut cursors);
-        match subject.apply(operation, depth) {
-            Ok(seen) if seen == expected => {}
-            Ok(seen) => return Err(diverged(index, difference(&seen, &expected))),
-            Err(error) => return Err(diverged(index, format!("refused: {error:?}"))),
-        }
-        if narrow {
-            let (seen, expected) = (subject.apply(&Operation::Scan, model.depth()), model.view());
-            match seen {
-                Ok(Seen::Rows(rows)) if rows == expected.rows() => {}
-                other => {
-                    let expected = Seen::Rows(expected.rows());
-                    let what =
-                        other.map_or_else(|e| format!("{e:?}"), |s| difference(&s, &expected));
-                    return Err(diverged(index, format!("scan after it: {what}")));
-                }
-            }
+    let mut replay = Replay::new(history);
+    subject.create(&history.settings).map_err(|error| replay.refused("create", &error))?;
+    while let Some((operation, depth)) = replay.next() {
+        replay.saw(subject.apply(operation, depth))?;
+    }
+    subject.close().map_err(|error| replay.refused("close", &error))?;
+    Ok(replay.view())
+}
+
+/// A history on its way, with the model beside it: for subjects that fetch their operations
+/// themselves, because a transaction of theirs lives on the stack.
+pub struct Replay<'h> {
+    history: &'h History,
+    model: Model,
+    cursors: HashMap<usize, Cursor>,
+    /// Index of the next operation.
+    next: usize,
+    expected: Seen,
+    narrow: bool,
+    /// The scan after an operation is out.
+    scanning: bool,
+    /// Who carries out the operations, for messages.
+    pub who: &'static str,
+}
+
+impl<'h> Replay<'h> {
+    /// At its beginning.
+    #[must_use]
+    pub fn new(history: &'h History) -> Self {
+        Replay {
+            history,
+            model: Model::default(),
+            cursors: HashMap::new(),
+            next: 0,
+            expected: Seen::Done,
+            narrow: std::env::var_os("SILTSTONE_NARROW").is_some(),
+            scanning: true,
+            who: "",
         }
     }
-    let end = history.operations.len().saturating_sub(1);
-    subject.close().map_err(|error| diverged(end, format!("close: {error:?}")))?;
-    Ok(model.view())
+
+    /// The next operation and the number of levels open before it. What it shows must be told to
+    /// [`saw`](Self::saw) before the next one.
+    #[allow(clippy::should_implement_trait, reason = "lends nothing, but must alternate with saw")]
+    pub fn next(&mut self) -> Option<(&'h Operation, usize)> {
+        let depth = self.model.depth();
+        if self.narrow && !self.scanning {
+            self.scanning = true;
+            self.expected = Seen::Rows(self.model.view().rows());
+            return Some((&Operation::Scan, depth));
+        }
+        let operation = self.history.operations.get(self.next)?;
+        self.next += 1;
+        self.scanning = false;
+        operation.apply(&mut self.model);
+        self.expected = expect(operation, &self.model.view(), &mut self.cursors);
+        Some((operation, depth))
+    }
+
+    /// Compares what the operation showed.
+    ///
+    /// # Errors
+    /// If it is not what the model shows.
+    pub fn saw<E: fmt::Debug>(&self, seen: Result<Seen, E>) -> Result<(), Divergence> {
+        match seen {
+            Ok(seen) if seen == self.expected => Ok(()),
+            Ok(seen) if self.scanning && self.narrow => {
+                Err(self.diverged(format!("scan after it: {}", difference(&seen, &self.expected))))
+            }
+            Ok(seen) => Err(self.diverged(difference(&seen, &self.expected))),
+            Err(error) => Err(self.refused("refused", &error)),
+        }
+    }
+
+    /// The divergence of a refusal.
+    pub fn refused(&self, what: &str, error: &dyn fmt::Debug) -> Divergence {
+        self.diverged(format!("{what}: {error:?}"))
+    }
+
+    /// A divergence at the operation that was fetched last.
+    #[must_use]
+    pub fn diverged(&self, what: String) -> Divergence {
+        let History { profile, seed, settings, operations } = self.history;
+        let index = self.next.saturating_sub(1);
+        let what = if self.who.is_empty() { what } else { format!("{}: {what}", self.who) };
+        Divergence {
+            history: format!("{profile} seed {seed} {settings:?}"),
+            index,
+            what,
+            last: operations[..self.next].to_vec(),
+        }
+    }
+
+    /// Whether the history deletes ranges.
+    #[must_use]
+    pub fn has_ranges(&self) -> bool {
+        self.history.operations.iter().any(|one| matches!(one, Operation::DeleteRange(..)))
+    }
+
+    /// What the writer sees now.
+    #[must_use]
+    pub fn view(&self) -> View {
+        self.model.view()
+    }
+
+    /// What everybody else sees now.
+    #[must_use]
+    pub fn committed(&self) -> View {
+        self.model.committed()
+    }
 }
 
 fn expect(operation: &Operation, view: &View, cursors: &mut HashMap<usize, Cursor>) -> Seen {

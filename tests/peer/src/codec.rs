@@ -13,12 +13,14 @@ pub const ZSTD: u32 = 10003;
 pub const ZRLE: u32 = 10101;
 
 /// Worst case of [`zrle_compress`].
-pub(crate) fn zrle_bound(len: usize) -> usize {
+#[must_use]
+pub fn zrle_bound(len: usize) -> usize {
     2 * len + 64
 }
 
 /// Runs of zero bytes become 00 and a count; other bytes stand for themselves.
-pub(crate) fn zrle_compress(source: &[u8]) -> Vec<u8> {
+#[must_use]
+pub fn zrle_compress(source: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(source.len());
     let mut rest = source;
     while let Some((&byte, tail)) = rest.split_first() {
@@ -35,7 +37,8 @@ pub(crate) fn zrle_compress(source: &[u8]) -> Vec<u8> {
 }
 
 /// The inverse; `None` if the stream is malformed or longer than `limit`.
-pub(crate) fn zrle_uncompress(source: &[u8], limit: usize) -> Option<Vec<u8>> {
+#[must_use]
+pub fn zrle_uncompress(source: &[u8], limit: usize) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(limit);
     let mut bytes = source.iter();
     while let Some(&byte) = bytes.next() {

@@ -20,7 +20,7 @@ mod ffi;
 mod server;
 
 pub use client::{PeerError, PeerProcess};
-pub use codec::{LZ4, ZLIB, ZRLE, ZSTD};
+pub use codec::{LZ4, ZLIB, ZRLE, ZSTD, zrle_bound, zrle_compress, zrle_uncompress};
 pub use command::{Answer, Command, Info, Position, Seek};
 pub use config::{CConfig, Setting};
 pub use database::{CCursor, CDatabase};

@@ -1,0 +1,46 @@
+//! Defects 20.18, T0: a range whose bound is a key must not damage it.
+
+use crate::scene::{Scene, keys, remove_between};
+use siltstone::Options;
+
+#[test]
+fn range_bounds_that_are_keys() {
+    // The filler moves the record of the bound across the end of its 32 KiB chunk.
+    for filler in 32_380..32_520 {
+        let scene = Scene::new(Options::new());
+        let database = scene.open();
+        let value: Vec<u8> = (0..79).map(|i| b'0' + i).collect();
+        database.insert("b", vec![b'x'; filler]).unwrap();
+        database.insert("mmmm", &value).unwrap();
+        remove_between(&database, "c", "mmmm");
+        assert_eq!(database.get("mmmm").unwrap(), Some(value.clone()), "{filler}");
+        remove_between(&database, "mmmm", "z");
+        assert_eq!(database.get("mmmm").unwrap(), Some(value.clone()), "{filler}");
+        assert_eq!(keys(&database), ["b", "mmmm"]);
+        if filler % 10 == 0 {
+            database.flush().unwrap();
+            assert_eq!(database.get("mmmm").unwrap(), Some(value), "{filler}");
+        }
+    }
+}
+
+#[test]
+fn range_bounds_with_values_of_many_chunks() {
+    let scene = Scene::new(Options::new());
+    let database = scene.open();
+    let value: Vec<u8> = (0..100_000u32).flat_map(u32::to_le_bytes).collect();
+    for key in ["d", "m", "t"] {
+        database.insert(key, &value).unwrap();
+    }
+    database.insert("e", "gone").unwrap();
+    remove_between(&database, "d", "m");
+    remove_between(&database, "m", "t");
+    for key in ["d", "m", "t"] {
+        assert!(database.get(key).unwrap().as_ref() == Some(&value), "{key}");
+    }
+    database.flush().unwrap();
+    assert_eq!(keys(&database), ["d", "m", "t"]);
+    for key in ["d", "m", "t"] {
+        assert!(database.get(key).unwrap().as_ref() == Some(&value), "{key}");
+    }
+}
