@@ -78,6 +78,8 @@ workloads! {
     tiny_flushes_normal: setup(options(1024, 0, 8192, 3), Normal) => tiny_flushes;
     log_wrap_full: wrapping(Full) => log_wrap;
     log_wrap_normal: wrapping(Normal) => log_wrap;
+    log_held_full: wrapping(Full) => log_held;
+    log_held_normal: wrapping(Normal) => log_held;
     flush_checkpoint_full: plain(4096, Full) => flush_checkpoint;
     flush_checkpoint_normal: plain(1024, Normal) => flush_checkpoint;
     compaction_full: by_hand(4096, Full) => compaction;
@@ -277,6 +279,19 @@ fn log_wrap(driver: &mut Driver) {
     driver.work(Option::None, Some(1));
     driver.store();
     (0..8).for_each(|number| driver.put(key(500 + number), 700));
+}
+
+/// The log may not start over before a checkpoint is on disk, however much was flushed.
+fn log_held(driver: &mut Driver) {
+    driver.put("first", 200);
+    driver.store();
+    for round in 0..3 {
+        driver.commit(|writing| (0..50).for_each(|number| writing.fill(key(number + round), 1000)));
+    }
+    driver.flush();
+    (0..6).for_each(|number| driver.put(key(100 + number), 500));
+    driver.store();
+    (0..4).for_each(|number| driver.put(key(200 + number), 500));
 }
 
 /// What C loses: commits behind the first flush and checkpoint.
