@@ -9,7 +9,7 @@ use super::{Settings, Shared};
 use crate::checkpoint;
 use crate::env::{Access, EnvError};
 use crate::error::{Error, IoContext, Result};
-use crate::format::checkpoint::LogPointer;
+use crate::format::checkpoint::{Checkpoint, LogPointer};
 use crate::format::tree_header::TreeHeader;
 use crate::options::Durability;
 use crate::shm::Shm;
@@ -321,10 +321,9 @@ impl Shared {
             }
             (Arc::clone(&state.snapshot), state.meta_page, state.checkpoint_pages)
         };
-        let checkpoint = &snapshot.checkpoint;
-        if page == 0 && checkpoint.block_count == 0 {
-            return Ok(0);
-        }
+        // That of an empty database keeps its page size, block size and codec.
+        let checkpoint =
+            &Checkpoint { compression: self.compression, ..snapshot.checkpoint.clone() };
         let sync = settings.durability != Durability::None;
         let page = checkpoint::page_after(page);
         if let Err(error) = checkpoint::write(&*self.file, page, checkpoint, sync) {
