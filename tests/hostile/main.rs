@@ -11,6 +11,7 @@
     clippy::panic,
     reason = "tests fail by panicking"
 )]
+#![allow(clippy::disallowed_methods, reason = "what does not end must be noticed from outside")]
 
 mod allocator;
 mod checkpoints;
