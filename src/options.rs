@@ -69,7 +69,7 @@ impl<F: Fn(&WorkEvent) + crate::env::MaybeSync> WorkObserver for F {
     }
 }
 
-/// Builder for [`Database`]s.
+/// Builder for [`Database`](crate::Database)s.
 ///
 /// ```
 /// use siltstone::{Durability, Options};
@@ -185,7 +185,7 @@ impl Options {
     }
 
     /// Whether writes flush and merge as they go; default true. Without, call
-    /// [`Database::work`] yourself.
+    /// [`Database::work`](crate::Database::work) yourself.
     #[must_use]
     pub fn autowork(mut self, on: bool) -> Self {
         self.autowork = on;
