@@ -41,8 +41,7 @@ fn play(history: &History, path: &Path) -> Result<(View, Counters, Turns), Diver
         let parting = if next { Parting::HalfMerge } else { Parting::Compact };
         siltstone.parting = if rng.chance(50) { Parting::Nothing } else { parting };
         replay.who = if ours { "Siltstone" } else { "C" };
-        let ended =
-            if ours { siltstone.session(&mut replay)? } else { c.session(&mut replay)? };
+        let ended = if ours { siltstone.session(&mut replay)? } else { c.session(&mut replay)? };
         if ended == Ended::Over {
             return Ok((replay.view(), siltstone.counters, turns));
         }
@@ -115,8 +114,7 @@ fn run(seed: u64) -> Result<(Counters, Turns), String> {
     let path = directory.path().join("file.lsm");
     let (end, mut counters, turns) =
         play(&history, &path).map_err(|divergence| format!("{divergence:?}"))?;
-    let described =
-        |error: String| format!("c_safe seed {seed} {:?}: {error}", history.settings);
+    let described = |error: String| format!("c_safe seed {seed} {:?}: {error}", history.settings);
     counters.observe_file(&path).map_err(described)?;
     judge(&history, &path, &end).map_err(described)?;
     Ok((counters, turns))
@@ -135,7 +133,14 @@ fn siltstone_and_c_take_turns_on_one_file() {
                 if seed >= seeds.end {
                     return done;
                 }
-                done.push(run(seed));
+                let outcome = run(seed);
+                if let Err(failure) = &outcome {
+                    eprintln!("{failure}");
+                }
+                if (seed + 1) % 50 == 0 {
+                    eprintln!("up to seed {seed}");
+                }
+                done.push(outcome);
             }
         };
         let threads: Vec<_> = (0..2).map(|_| scope.spawn(work)).collect();

@@ -49,7 +49,10 @@ fn greater_or_equal_before_split_key() {
     database.flush().unwrap();
     work(&database, 2, 1);
     let structure = database.structure().unwrap();
-    assert!(structure.levels.iter().any(|level| level.split_key.is_some()), "half a merge: {structure:?}");
+    assert!(
+        structure.levels.iter().any(|level| level.split_key.is_some()),
+        "half a merge: {structure:?}"
+    );
     for i in 17..=47 {
         let found = seek(&database, AtLeast, &format!("k{i:03}"));
         assert_eq!(found.as_deref(), Some("k047"), "from {i}");

@@ -53,9 +53,8 @@ pub(crate) fn examine(
     demand: Demand,
     record: bool,
 ) -> Result<Found, String> {
-    let outcome = catch_unwind(AssertUnwindSafe(|| {
-        examine_or_panic(world, setup, states, demand, record)
-    }));
+    let outcome =
+        catch_unwind(AssertUnwindSafe(|| examine_or_panic(world, setup, states, demand, record)));
     outcome.unwrap_or_else(|_| Err("panicked".to_owned()))
 }
 
@@ -143,13 +142,13 @@ pub(crate) fn examine_recovery(
             if !damages::applicable(draw, setup.durability) {
                 continue;
             }
-            let seed = hash_bytes(seed, &[point.to_le_bytes(), (index as u64).to_le_bytes()].concat());
+            let seed =
+                hash_bytes(seed, &[point.to_le_bytes(), (index as u64).to_le_bytes()].concat());
             let context = |error| format!("then {} at {point} of recovery: {error}", draw.name);
             let world = replay.image(&draw.damage, seed).map_err(|error| error.to_string())?;
             let deeper = depth > 0 && seed % 64 == 0;
             let demand = Demand::new(&follower.expected, draw);
-            let inner =
-                examine(&world, setup, &found.states, demand, deeper).map_err(context)?;
+            let inner = examine(&world, setup, &found.states, demand, deeper).map_err(context)?;
             images += 1 + examine_recovery(&inner, setup, seed, depth.saturating_sub(1))?;
         }
         match replay.step().map_err(|error| error.to_string())? {

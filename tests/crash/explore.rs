@@ -217,9 +217,8 @@ fn cut_at(
         }
         let setup = &recorded.setup;
         let nested = only.draw.is_some() || draw_seed % NESTED_ONE_IN == 0;
-        let outcome = examine(&world, setup, &recorded.states, demand, nested).and_then(|found| {
-            Ok((examine_recovery(&found, setup, draw_seed, 1)?, found.commits))
-        });
+        let outcome = examine(&world, setup, &recorded.states, demand, nested)
+            .and_then(|found| Ok((examine_recovery(&found, setup, draw_seed, 1)?, found.commits)));
         let mut tally = locked(tally);
         match outcome {
             Ok((images, commits)) => {

@@ -57,7 +57,8 @@ fn puts(range: std::ops::Range<usize>, length: usize) -> Vec<Change> {
 
 /// Small commits and all kinds of changes; everything stays in memory until the end.
 fn small() -> Vec<Step> {
-    let mut steps: Vec<Step> = (0..6).map(|number| Step::Commit(puts(number..number + 2, 40))).collect();
+    let mut steps: Vec<Step> =
+        (0..6).map(|number| Step::Commit(puts(number..number + 2, 40))).collect();
     steps.push(Step::GiveUp(puts(3..9, 100)));
     steps.push(Step::Commit(vec![
         Change::Put(key(20), 10),
@@ -140,7 +141,11 @@ pub(crate) fn all() -> Vec<Scenario> {
         scenario("busy", options(512, 2000, 8192), busy()),
         Scenario {
             full: false,
-            ..scenario("busy, normal", options(1024, 1500, 8192).durability(Durability::Normal), busy())
+            ..scenario(
+                "busy, normal",
+                options(1024, 1500, 8192).durability(Durability::Normal),
+                busy(),
+            )
         },
         scenario("by hand", manual(1024), by_hand()),
         scenario("large", options(2048, 64 << 10, 64 << 10), large()),

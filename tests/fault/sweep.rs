@@ -280,7 +280,8 @@ impl<'a> Run<'a> {
 
     fn finish(mut self) -> Result<(u64, usize), String> {
         for (number, step) in self.scenario.steps.iter().enumerate() {
-            self.step(number, step).map_err(|problem| format!("step {number} {step:?}: {problem}"))?;
+            self.step(number, step)
+                .map_err(|problem| format!("step {number} {step:?}: {problem}"))?;
         }
         self.env.hook().clear();
         self.step(usize::MAX >> 32, &Step::Reopen).map_err(|error| format!("last: {error}"))?;

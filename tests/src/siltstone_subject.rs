@@ -96,7 +96,13 @@ impl SiltstoneSubject {
 
     fn at(place: Place, settings: &Settings) -> Self {
         let counters = Counters::default();
-        SiltstoneSubject { place, settings: settings.clone(), counters, snapshots: true, parting: Parting::Nothing }
+        SiltstoneSubject {
+            place,
+            settings: settings.clone(),
+            counters,
+            snapshots: true,
+            parting: Parting::Nothing,
+        }
     }
 
     /// Runs a whole history. Returns the content at the end.
@@ -173,12 +179,7 @@ impl SiltstoneSubject {
     }
 
     /// The process is dead, or its files were copied aside: lets go of the handle, keeps the files.
-    fn crashed(
-        &mut self,
-        database: Database,
-        stands: Stands,
-        replay: &Replay<'_>,
-    ) -> Steps<Ended> {
+    fn crashed(&mut self, database: Database, stands: Stands, replay: &Replay<'_>) -> Steps<Ended> {
         drop(stands);
         drop(database);
         if let Place::Native(path) = &self.place {
@@ -369,7 +370,9 @@ impl SiltstoneSubject {
                 let range = (Excluded(first), Excluded(last));
                 match reader {
                     Reader::Database(database) => database.remove_range::<&Vec<u8>>(range)?,
-                    Reader::Transaction(transaction) => transaction.remove_range::<&Vec<u8>>(range)?,
+                    Reader::Transaction(transaction) => {
+                        transaction.remove_range::<&Vec<u8>>(range)?
+                    }
                 }
             }
             Operation::Get(key) => {
@@ -487,7 +490,11 @@ fn moved<'a>(
                 cursor.seek(key, if stand.forward { Seek::AtLeast } else { Seek::AtMost })?;
             }
             if !fresh || cursor.key() == Some(key) {
-                if stand.forward { cursor.next()? } else { cursor.previous()? };
+                if stand.forward {
+                    cursor.next()?
+                } else {
+                    cursor.previous()?
+                };
             }
         }
     }
