@@ -3,22 +3,18 @@
 //! Entries are read from a snapshot and written through the ordinary interface, so the copy is
 //! compact and has no history; it keeps page size, block size and codec.
 
-use crate::database::{Database, Progress};
+use crate::database::Database;
 use crate::env::Env;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::options::{Durability, Options};
 use crate::shared::Shared;
 use crate::snapshot::Snapshot;
+use crate::work::{Progress, interrupted};
 use std::path::Path;
 use std::sync::Arc;
 
 /// Bytes of keys and values per transaction of the copy.
 const BATCH_BYTES: usize = 1 << 20;
-
-/// The error of a call that its progress callback stopped.
-pub(crate) fn interrupted() -> Error {
-    Error::misuse("interrupted: the progress callback asked to stop")
-}
 
 /// Copies `snapshot` to the new database `path` of `env`; returns the number of entries.
 pub(crate) fn backup(

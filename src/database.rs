@@ -10,7 +10,7 @@ use crate::shared::{Settings, Shared};
 use crate::snapshot::Snapshot;
 use crate::stats::{LogRecordInfo, PageInfo, Stats, Structure};
 use crate::transaction::WriteTransaction;
-use crate::work::{WorkLimit, WorkReport};
+use crate::work::{Progress, WorkLimit, WorkReport};
 use crate::{backup, shared, sorted};
 use std::fmt;
 use std::ops::RangeBounds;
@@ -18,10 +18,6 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-
-/// Told how far a long call has come: bytes done and in total. Returning `false` stops the call,
-/// which then fails with `Misuse` ("interrupted") and leaves everything consistent.
-pub type Progress<'a> = &'a mut dyn FnMut(u64, u64) -> bool;
 
 /// An open database. Cheap to clone, usable from all threads.
 ///
@@ -68,6 +64,27 @@ impl Drop for Handle {
             // Nobody is left to be told; the log keeps what was committed.
             shared::log_failed_close(&error);
         }
+    }
+}
+
+impl Options {
+    /// Opens (or creates) the database in this target's own world.
+    ///
+    /// # Errors
+    /// `Misuse` for an illegal option; `Busy` when another process has it; `NotADatabase`,
+    /// `Corrupt`, `Io`, `ReadOnly`, `CannotOpen`, `Mismatch`.
+    #[cfg(feature = "default-env")]
+    pub fn open(&self, path: impl AsRef<Path>) -> Result<Database> {
+        self.open_with_env(crate::default_env::default_env()?, path)
+    }
+
+    /// Opens (or creates) the database in the given world.
+    ///
+    /// # Errors
+    /// As [`Options::open`].
+    pub fn open_with_env(&self, env: Arc<dyn Env>, path: impl AsRef<Path>) -> Result<Database> {
+        self.validate()?;
+        Database::open_in(&env, path.as_ref().as_os_str().as_encoded_bytes(), self)
     }
 }
 

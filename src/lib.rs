@@ -111,7 +111,7 @@ pub use batch::Batch;
 pub use check::CheckReport;
 pub use codec::{Codec, CodecError};
 pub use cursor::{Cursor, Iter, Seek};
-pub use database::{Database, Progress};
+pub use database::Database;
 pub use error::{BusyRole, Error, ErrorKind, Place, Result};
 pub use options::{CodecFactory, CodecSource, Durability, Mapping, Options, WorkObserver};
 #[cfg(feature = "default-env")]
@@ -123,4 +123,4 @@ pub use stats::{
     Structure,
 };
 pub use transaction::{Savepoint, WriteTransaction};
-pub use work::{WorkEvent, WorkKind, WorkLimit, WorkReport};
+pub use work::{Progress, WorkEvent, WorkKind, WorkLimit, WorkReport};

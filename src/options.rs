@@ -1,18 +1,15 @@
-//! How a database is opened: every lsm_config parameter as a typed option, sizes in bytes.
+//! How a database is opened (`Options::open` itself is in `database`): every lsm_config parameter as a typed option, sizes in bytes.
 //!
 //! Values are checked at open; an illegal one is an error that names the option and its range,
 //! never silently ignored.
 
 use crate::codec::Codec;
-use crate::database::Database;
-use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::format::geometry::{
     MAX_BLOCK_SIZE, MAX_PAGE_SIZE, MIN_BLOCK_SIZE, MIN_PAGE_SIZE, MIN_PAGES_PER_BLOCK,
 };
 use crate::work::WorkEvent;
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -281,25 +278,6 @@ impl Options {
     pub fn on_work(mut self, observer: Arc<dyn WorkObserver>) -> Self {
         self.on_work = Some(observer);
         self
-    }
-
-    /// Opens (or creates) the database in this target's own world.
-    ///
-    /// # Errors
-    /// `Misuse` for an illegal option; `Busy` when another process has it; `NotADatabase`,
-    /// `Corrupt`, `Io`, `ReadOnly`, `CannotOpen`, `Mismatch`.
-    #[cfg(feature = "default-env")]
-    pub fn open(&self, path: impl AsRef<Path>) -> Result<Database> {
-        self.open_with_env(crate::default_env::default_env()?, path)
-    }
-
-    /// Opens (or creates) the database in the given world.
-    ///
-    /// # Errors
-    /// As [`Options::open`].
-    pub fn open_with_env(&self, env: Arc<dyn Env>, path: impl AsRef<Path>) -> Result<Database> {
-        self.validate()?;
-        Database::open_in(&env, path.as_ref().as_os_str().as_encoded_bytes(), self)
     }
 
     /// Checks every value.

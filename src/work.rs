@@ -1,5 +1,16 @@
 //! What background work did: the arguments and results of flush, work, compact and checkpoint.
 
+use crate::error::Error;
+
+/// Told how far a long call has come: bytes done and in total. Returning `false` stops the call,
+/// which then fails with `Misuse` ("interrupted") and leaves everything consistent.
+pub type Progress<'a> = &'a mut dyn FnMut(u64, u64) -> bool;
+
+/// The error of a call that its progress callback stopped.
+pub(crate) fn interrupted() -> Error {
+    Error::misuse("interrupted: the progress callback asked to stop")
+}
+
 /// What a [`WorkEvent`] reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

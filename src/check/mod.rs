@@ -9,14 +9,14 @@ mod blocks;
 mod pointers;
 mod segment;
 
-use crate::backup::interrupted;
-use crate::database::Progress;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::checkpoint::MAX_SEGMENTS;
 use crate::format::key::KeyRef;
 use crate::pager::{Pager, Run};
 use crate::sorted::{MergedCursor, ReadView, SegmentCursor};
 use crate::tree;
+use crate::work::Progress;
+use crate::work::interrupted;
 use pointers::Below;
 use segment::SegmentMap;
 use std::sync::Arc;

@@ -200,7 +200,7 @@ impl Footer {
 
     /// What follows the start of cell `index`, up to the content's end.
     #[inline]
-    fn from_cell<'a>(&self, usable: &'a [u8], index: usize) -> Option<&'a [u8]> {
+    fn cell_content<'a>(&self, usable: &'a [u8], index: usize) -> Option<&'a [u8]> {
         let at = usable.len().checked_sub(FOOTER_BYTES + 2 + 2 * index)?;
         let offset = u16::from_be_bytes(*usable.get(at..)?.first_chunk()?);
         usable.get(usize::from(offset)..self.content_end)
@@ -211,7 +211,7 @@ impl Footer {
     #[must_use]
     #[inline]
     pub fn data_key<'a>(&self, usable: &'a [u8], index: usize) -> Option<KeyRef<'a>> {
-        let (&kind, rest) = self.from_cell(usable, index)?.split_first()?;
+        let (&kind, rest) = self.cell_content(usable, index)?.split_first()?;
         let rest = rest.get(varint::encoded_len(*rest.first()?)..)?;
         let (len, mut at) = varint::decode_length(rest)?;
         let flags = EntryFlags(kind);
@@ -225,7 +225,7 @@ impl Footer {
     #[must_use]
     #[inline]
     pub fn btree_key<'a>(&self, usable: &'a [u8], index: usize) -> Option<KeyRef<'a>> {
-        let (&kind, rest) = self.from_cell(usable, index)?.split_first()?;
+        let (&kind, rest) = self.cell_content(usable, index)?.split_first()?;
         if kind & !0x20 != 0x10 {
             return None;
         }

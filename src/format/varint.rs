@@ -48,9 +48,28 @@ pub fn encode(value: u64) -> ([u8; MAX_LEN], usize) {
     (out, n)
 }
 
+/// Writes the encoding of `value` at `at`, as far as there is room; returns where it ends.
+#[inline]
+pub fn put(out: &mut [u8], at: usize, value: u64) -> usize {
+    if value <= 240 {
+        if let Some(slot) = out.get_mut(at) {
+            *slot = value as u8;
+        }
+        return at + 1;
+    }
+    let (bytes, n) = encode(value);
+    for (to, from) in out.iter_mut().skip(at).zip(bytes.iter().take(n)) {
+        *to = *from;
+    }
+    at + n
+}
+
 /// Appends the encoding of `value`.
 #[inline]
 pub fn push(out: &mut Vec<u8>, value: u64) {
+    if value <= 240 {
+        return out.push(value as u8);
+    }
     let (bytes, n) = encode(value);
     out.extend_from_slice(bytes.get(..n).unwrap_or_default());
 }
@@ -70,7 +89,15 @@ pub fn encoded_len(first: u8) -> usize {
 #[must_use]
 #[inline]
 pub fn decode(bytes: &[u8]) -> Option<(u64, usize)> {
-    let first = *bytes.first()?;
+    match *bytes.first()? {
+        first @ 0..=240 => Some((u64::from(first), 1)),
+        first => decode_long(first, bytes),
+    }
+}
+
+/// As `decode`, where one byte is not enough.
+#[inline(never)]
+fn decode_long(first: u8, bytes: &[u8]) -> Option<(u64, usize)> {
     match first {
         0..=240 => Some((u64::from(first), 1)),
         241..=248 => {
@@ -131,6 +158,9 @@ mod tests {
             assert_eq!(decode(&bytes[..n]), Some((value, n)), "{value}");
             assert_eq!(n, len(value));
             assert_eq!(n, encoded_len(bytes[0]));
+            let mut room = [0; 12];
+            assert_eq!(put(&mut room, 2, value), 2 + n);
+            assert_eq!(room[2..2 + n], bytes[..n]);
             for short in 0..n {
                 assert_eq!(decode(&bytes[..short]), None);
             }

@@ -21,6 +21,8 @@ use std::sync::Arc;
 const BUFFER_LIMIT: usize = 32768;
 /// Capacity kept between transactions; only large values take more.
 const KEEP_CAPACITY: usize = 256 * 1024;
+/// The file grows by multiples of this under full durability.
+const GROWTH: u64 = 128 * 1024;
 /// Longest key or value.
 const MAX_LENGTH: usize = 0x7FFF_FFFF;
 /// What padding before a commit is made of.
@@ -66,6 +68,8 @@ pub(crate) struct LogWriter {
     /// What `begin` found.
     before: LogState,
     stage: Stage,
+    /// Size of the file, once it was needed.
+    file_size: Option<u64>,
     /// A sync failed: nobody knows which of the earlier bytes are safe.
     sync_failed: bool,
 }
@@ -99,6 +103,7 @@ impl LogWriter {
             jumped: None,
             before: LogState::default(),
             stage: Stage::Idle,
+            file_size: None,
             sync_failed: false,
         }
     }
@@ -217,7 +222,12 @@ impl LogWriter {
         }
         self.buffer.push(log_record::COMMIT);
         self.stage = Stage::CommitFailed;
-        self.write_with_checksum()?;
+        self.fold_rest();
+        self.buffer.extend_from_slice(&self.checksum.to_bytes());
+        if sync {
+            self.grow_with_zeros()?;
+        }
+        self.write()?;
         if sync {
             self.file.sync().during("syncing the log").inspect_err(|_| self.sync_failed = true)?;
         }
@@ -360,6 +370,29 @@ impl LogWriter {
         self.write()
     }
 
+    /// Lets the file end far behind the buffer: a sync of bytes that lie inside the file is much
+    /// cheaper than one that must also make a new size safe. Zeros end the log for every reader.
+    /// What lies inside the file already is not touched; without room for it nothing happens.
+    fn grow_with_zeros(&mut self) -> Result<()> {
+        let size = match self.file_size {
+            Some(size) => size,
+            None => self.file.size().during("reading the size of the log")?,
+        };
+        let (len, end) = (self.buffer.len(), self.position());
+        self.file_size = Some(size.max(end));
+        if end <= size {
+            return Ok(());
+        }
+        let goal = end.next_multiple_of(GROWTH);
+        self.buffer.resize(len + (goal - end) as usize, 0);
+        let zeros = self.buffer.get(len..).unwrap_or_default();
+        if self.file.write_at(end, zeros).is_ok() {
+            self.file_size = Some(goal);
+        }
+        self.buffer.truncate(len);
+        Ok(())
+    }
+
     /// Writes the whole buffer. After a failure the buffer is still there for `seek`.
     fn write(&mut self) -> Result<()> {
         if let Err(error) = self.file.write_at(self.offset, &self.buffer).during("writing the log")
@@ -414,11 +447,15 @@ mod tests {
         for round in 1..=3 {
             writer.begin(&mut state, 512).unwrap();
             writer.insert(b"key", b"value").unwrap();
-            assert_eq!(file.inner().writes, round - 1);
+            assert_eq!(file.inner().writes, if round == 1 { 0 } else { round });
             writer.commit(true).unwrap();
             writer.end(&mut state).unwrap();
-            assert_eq!(file.writes_and_syncs(), (round, round));
-            assert_eq!(file.bytes().len(), round * 512);
+            // The first one makes the file longer.
+            assert_eq!(file.writes_and_syncs(), (round + 1, round));
+            let bytes = file.bytes();
+            assert_eq!(bytes.len() as u64, GROWTH);
+            assert!(bytes[round * 512 - 9] == log_record::COMMIT);
+            assert!(bytes[round * 512..].iter().all(|&byte| byte == 0));
         }
         let bytes = file.bytes();
         assert_eq!(bytes[11..13], [log_record::PAD, 200]);

@@ -14,13 +14,13 @@ mod tests;
 
 use crate::check::{damage_text, is_damage};
 use crate::checkpoint;
-use crate::database::Progress;
 use crate::env::{Access, Env, EnvError, File, FilePath};
 use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::format::checkpoint::{Checkpoint, FIRST_LOG_CHECKSUM, LogPointer};
 use crate::log::{self, LogEntry, LogOperation};
 use crate::options::Options;
 use crate::shared::{choose_codec, lock_out_others};
+use crate::work::Progress;
 use std::path::Path;
 use std::sync::Arc;
 use target::Target;

@@ -1,9 +1,10 @@
 //! The new database: changes gathered into transactions of moderate size.
 
-use crate::backup::interrupted;
 use crate::batch::Batch;
-use crate::database::{Database, Progress};
+use crate::database::Database;
 use crate::error::Result;
+use crate::work::Progress;
+use crate::work::interrupted;
 use std::ops::Bound;
 
 /// Bytes of keys and values per transaction.

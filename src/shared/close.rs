@@ -9,6 +9,7 @@ use super::roles::Role;
 use super::view::old_tree_pending;
 use crate::env::EnvError;
 use crate::error::{BusyRole, Error, IoContext, Result};
+use crate::format::geometry::DATA_START;
 use crate::options::Durability;
 use std::sync::atomic::Ordering;
 
@@ -59,9 +60,17 @@ impl Shared {
         if trees {
             self.flush_trees(&self.settings)?;
         }
-        self.checkpoint(&self.settings, timeout)?;
+        if self.holds_anything() {
+            self.checkpoint(&self.settings, timeout)?;
+        }
         self.remove_log()?;
         self.cut_file()
+    }
+
+    /// Whether anything was ever written to the database file: otherwise it stays of length zero.
+    fn holds_anything(&self) -> bool {
+        let state = self.state.lock();
+        state.meta_page != 0 || state.snapshot.checkpoint.block_count > 0
     }
 
     fn remove_log(&self) -> Result<()> {
@@ -81,7 +90,11 @@ impl Shared {
     }
 
     fn cut_file(&self) -> Result<()> {
-        let size = u64::from(self.blocks_in_use()?) * u64::from(self.pager.geometry().block_size());
+        let blocks = self.blocks_in_use()?;
+        let mut size = u64::from(blocks) * u64::from(self.pager.geometry().block_size());
+        if self.holds_anything() {
+            size = size.max(DATA_START);
+        }
         // A block count that was never written must not make the file grow.
         if size >= self.file.size().during("reading the size of the database file")? {
             return Ok(());

@@ -6,16 +6,16 @@
 use super::roles::{BorrowedRole, Role};
 use super::view::old_tree_pending;
 use super::{Settings, Shared};
-use crate::backup::interrupted;
 use crate::checkpoint;
-use crate::database::Progress;
 use crate::env::{Access, EnvError};
 use crate::error::{Error, IoContext, Result};
-use crate::format::checkpoint::LogPointer;
+use crate::format::checkpoint::{Checkpoint, LogPointer};
 use crate::format::tree_header::TreeHeader;
 use crate::options::Durability;
 use crate::shm::Shm;
 use crate::sorted::{Input, Snapshot, WorkDone, Worker, WorkerConfig};
+use crate::work::Progress;
+use crate::work::interrupted;
 use crate::work::{WorkEvent, WorkKind, WorkLimit, WorkReport};
 use std::sync::Arc;
 use std::time::Duration;
@@ -321,10 +321,9 @@ impl Shared {
             }
             (Arc::clone(&state.snapshot), state.meta_page, state.checkpoint_pages)
         };
-        let checkpoint = &snapshot.checkpoint;
-        if page == 0 && checkpoint.block_count == 0 {
-            return Ok(0);
-        }
+        // That of an empty database keeps its page size, block size and codec.
+        let checkpoint =
+            &Checkpoint { compression: self.compression, ..snapshot.checkpoint.clone() };
         let sync = settings.durability != Durability::None;
         let page = checkpoint::page_after(page);
         if let Err(error) = checkpoint::write(&*self.file, page, checkpoint, sync) {

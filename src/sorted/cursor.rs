@@ -169,7 +169,7 @@ impl MergedCursor {
             let end = KeyRef { system: true, bytes: &[] };
             self.position(view, end, Direction::Backward)?;
             while self.winner_is_foreign() {
-                self.advance(view, 1)?;
+                self.advance_all(view)?;
             }
         }
         self.settle(view)
@@ -247,7 +247,7 @@ impl MergedCursor {
         self.play_all();
         let winner = self.winner();
         if self.head(winner).state == State::Entry && self.key_of(winner) == key {
-            self.advance(view, 1)?;
+            self.advance_all(view)?;
         }
         self.settle(view)
     }
@@ -266,7 +266,7 @@ impl MergedCursor {
             self.resume = resume;
             return turned;
         }
-        self.advance(view, 1)?;
+        self.advance_all(view)?;
         self.settle(view)
     }
 
@@ -277,7 +277,7 @@ impl MergedCursor {
         match self.current {
             Some(at) if self.key_of(at) == key => {
                 self.current = None;
-                self.advance(view, 1)?;
+                self.advance_all(view)?;
                 self.settle(view)
             }
             _ => Ok(()),
@@ -351,7 +351,7 @@ impl MergedCursor {
                     if self.current.is_some() {
                         return Ok(());
                     }
-                    self.advance(view, 1)?;
+                    self.advance_all(view)?;
                 }
             }
         }
@@ -448,6 +448,30 @@ impl MergedCursor {
         }
         let direction = self.direction;
         self.covering = self.heads.iter().filter(|head| head.covers(direction)).count();
+    }
+
+    /// Steps all sources that share the winning key, and plays again.
+    #[inline]
+    fn advance_all(&mut self, view: &ReadView) -> Result<()> {
+        let winner = self.winner();
+        if winner >= self.sources.len() {
+            return Ok(());
+        }
+        let mut node = self.leaves + winner;
+        while node > 1 {
+            node /= 2;
+            if self.ties.get(node).copied().unwrap_or(true) {
+                return self.advance(view, 1);
+            }
+        }
+        // Nobody else has the key: one way through the tournament is all that changes.
+        self.step_source(view, winner)?;
+        node = (self.leaves + winner) / 2;
+        while node >= 1 {
+            self.play(node);
+            node /= 2;
+        }
+        Ok(())
     }
 
     /// Steps all sources below `node` that share the winning key, and replays their nodes.

@@ -162,18 +162,13 @@ impl<'a> SegmentWriter<'a> {
         put_offset(&mut self.image, self.cells, self.used as u16);
         self.cells += 1;
         let mut header = [0u8; 1 + 3 * varint::MAX_LEN];
-        let mut len = 1;
         if let Some(kind) = header.first_mut() {
             *kind = head.flags.0;
         }
-        let delta = head.pointer.wrapping_sub(self.base);
-        let value = head.flags.contains(EntryFlags::INSERT).then_some(head.value_len as u64);
-        for number in [Some(delta), Some(head.key.len() as u64), value].into_iter().flatten() {
-            let (bytes, count) = varint::encode(number);
-            for (to, from) in header.iter_mut().skip(len).zip(bytes.iter().take(count)) {
-                *to = *from;
-            }
-            len += count;
+        let mut len = varint::put(&mut header, 1, head.pointer.wrapping_sub(self.base));
+        len = varint::put(&mut header, len, head.key.len() as u64);
+        if head.flags.contains(EntryFlags::INSERT) {
+            len = varint::put(&mut header, len, head.value_len as u64);
         }
         self.put(header.get(..len).unwrap_or_default());
         // A segment without b-tree may need one more record behind its last: see `force_root`.

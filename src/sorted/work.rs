@@ -8,9 +8,9 @@
 use super::merge::Merger;
 use super::merge_input::{Input, Source};
 use super::segment_input::SegmentInput;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, IoContext, Place, Result};
 use crate::format::checkpoint::{
-    CellPosition, Checkpoint, FreeEntry, Level, MAX_FREE_ENTRIES, Segment,
+    CellPosition, Checkpoint, FreeEntry, Level, MAX_FREE_ENTRIES, MAX_SEGMENTS, Segment,
 };
 use crate::freelist::{Blocks, FreeList, Reuse, decode_record};
 use crate::level::{self, Choice};
@@ -192,6 +192,7 @@ impl<'a> Worker<'a> {
             None => {
                 let stored = self.stored_free_list()?;
                 let list = FreeList::new(stored, &self.state.free);
+                self.check_free_list(&list)?;
                 Blocks::new(&self.state, *self.pager.geometry(), list)
             }
         };
@@ -201,6 +202,31 @@ impl<'a> Worker<'a> {
             Reuse::Before((self.smallest_snapshot_in_use)()?)
         });
         Ok(blocks)
+    }
+
+    /// Refuses to write by a free list that cannot be right: what segments use would be written
+    /// over, or the file would grow without need.
+    fn check_free_list(&self, list: &FreeList) -> Result<()> {
+        let geometry = self.pager.geometry();
+        for segment in self.state.levels.iter().flat_map(Level::segments) {
+            for id in [segment.first, segment.last] {
+                let block = geometry.block_of(id);
+                if id != 0 && list.contains(block) {
+                    let rule = "a block is both in use and free";
+                    return Err(Error::corrupt(Place::Block(block), rule));
+                }
+            }
+        }
+        let size = self.pager.file().size().during("reading the size of the database file")?;
+        let held = size.div_ceil(u64::from(geometry.block_size()));
+        let count = u64::from(self.state.block_count);
+        let free = list.iter().filter(|entry| u64::from(entry.block) > held).count() as u64;
+        // Blocks that unfinished segments have reserved need not have been written.
+        if count.saturating_sub(held).saturating_sub(free) > 2 * MAX_SEGMENTS as u64 {
+            let rule = "the block count is far beyond the end of the file";
+            return Err(Error::corrupt(Place::Checkpoint, rule));
+        }
+        Ok(())
     }
 
     /// Keeps blocks and free list for the next operation.

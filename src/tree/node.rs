@@ -231,18 +231,45 @@ impl Entries {
     }
 }
 
-/// Orders the key of the entry at `pointer` against `key`.
-#[inline(always)]
-pub(super) fn compare(shm: &Shm, pointer: u32, key: &[u8]) -> Result<Ordering> {
-    let rest = shm.rest(pointer)?;
-    let [len, _, _, bytes @ ..] = rest else {
-        return Err(corrupt(pointer, "entry runs over the end of its chunk"));
-    };
-    let len = len.load(Relaxed) as usize;
-    if len <= bytes.len() * 4 {
-        return Ok(compare_words(bytes, len, key));
+/// A key that entries are compared with on the way to it: its first eight bytes are taken once.
+#[derive(Clone, Copy)]
+pub(super) struct Sought<'a> {
+    key: &'a [u8],
+    /// The first eight bytes, if there are as many.
+    prefix: Option<u64>,
+}
+
+impl<'a> Sought<'a> {
+    #[inline(always)]
+    pub(super) fn new(key: &'a [u8]) -> Self {
+        Sought { key, prefix: key.first_chunk().map(|bytes| u64::from_be_bytes(*bytes)) }
     }
-    shm.compare(Position::behind(pointer, ENTRY_HEADER), len as u64, key)
+
+    /// Orders the key of the entry at `pointer` against this one.
+    #[inline(always)]
+    pub(super) fn order_of(&self, shm: &Shm, pointer: u32) -> Result<Ordering> {
+        let [len, _, _, bytes @ ..] = shm.rest(pointer)? else {
+            return Err(corrupt(pointer, "entry runs over the end of its chunk"));
+        };
+        let len = len.load(Relaxed) as usize;
+        if let (Some(prefix), [first, second, ..], 8..) = (self.prefix, bytes, len) {
+            let halves = [first, second].map(|word| u64::from(u32::from_be(word.load(Relaxed))));
+            let ours = halves[0] << 32 | halves[1];
+            if ours != prefix {
+                return Ok(ours.cmp(&prefix));
+            }
+        }
+        if len <= bytes.len() * 4 {
+            return Ok(compare_words(bytes, len, self.key));
+        }
+        shm.compare(Position::behind(pointer, ENTRY_HEADER), len as u64, self.key)
+    }
+}
+
+/// Orders the key of the entry at `pointer` against `key`.
+#[inline]
+pub(super) fn compare(shm: &Shm, pointer: u32, key: &[u8]) -> Result<Ordering> {
+    Sought::new(key).order_of(shm, pointer)
 }
 
 /// The header of an entry.

@@ -5,7 +5,7 @@
 //! index. Every way is at most `MAX_HEIGHT` steps long whatever the nodes say.
 
 use super::MAX_HEIGHT;
-use super::node::{NODE_WORDS, checked_height, child, compare, corrupt, keys, pick};
+use super::node::{NODE_WORDS, Sought, checked_height, child, corrupt, keys, pick};
 use crate::error::Result;
 use crate::format::tree_header::TreeRoot;
 use crate::shm::Shm;
@@ -33,6 +33,23 @@ pub(super) struct Path {
 enum Side {
     Left,
     Right,
+}
+
+/// The slot among those of a node whose entry is nearest to the key sought, that entry, and how it
+/// compares to the key.
+#[inline(always)]
+fn nearest(shm: &Shm, slots: [u32; 3], sought: &Sought<'_>) -> Result<(u32, u32, Ordering)> {
+    let [before, middle, after] = slots;
+    let order = sought.order_of(shm, middle)?;
+    let (slot, beside) = match order {
+        Ordering::Less => (2, after),
+        Ordering::Greater => (0, before),
+        Ordering::Equal => return Ok((1, middle, order)),
+    };
+    if beside == 0 {
+        return Ok((1, middle, order));
+    }
+    Ok((slot, beside, sought.order_of(shm, beside)?))
 }
 
 impl Path {
@@ -91,28 +108,24 @@ impl Path {
         }
         let height = checked_height(root)?;
         let mut node = root.node;
-        for level in 1..=height {
-            let slots = keys(shm, node)?;
-            let (mut slot, mut entry) = (1, slots[1]);
-            let mut order = compare(shm, entry, key)?;
-            if order.is_ne() {
-                let side = if order.is_lt() { 2 } else { 0 };
-                let beside = pick(&slots, side as usize);
-                if beside != 0 {
-                    (slot, entry) = (side, beside);
-                    order = compare(shm, entry, key)?;
-                }
-            }
-            if order.is_eq() || level == height {
+        let sought = Sought::new(key);
+        for _ in 1..height {
+            let words = shm.words::<NODE_WORDS>(node)?;
+            let [before, middle, after, ..] = words.each_ref().map(|word| word.load(Relaxed));
+            let (slot, entry, order) = nearest(shm, [before, middle, after], &sought)?;
+            if order.is_eq() {
                 self.push(node, slot);
                 self.entry = entry;
                 return Ok(order);
             }
             let index = slot + u32::from(order.is_lt());
             self.push(node, index);
-            node = child(shm.words::<NODE_WORDS>(node)?, index as usize, root.transaction);
+            node = child(words, index as usize, root.transaction);
         }
-        Err(corrupt(root.node, "tree height is impossible"))
+        let (slot, entry, order) = nearest(shm, keys(shm, node)?, &sought)?;
+        self.push(node, slot);
+        self.entry = entry;
+        Ok(order)
     }
 
     /// Takes the same `depth` steps from the root again, after nodes on the way were copied.

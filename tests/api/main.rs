@@ -1,5 +1,7 @@
 //! The public interface, one behaviour per test, on the in-memory world.
 
+mod damage;
+
 use siltstone::{Database, Options, Seek};
 use siltstone_memory::MemoryWorld;
 

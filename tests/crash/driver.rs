@@ -5,7 +5,10 @@
 
 use crate::content::{Model, hash_database};
 use siltstone::{Database, Durability, Options, Structure, WorkLimit, WriteTransaction};
-use siltstone_memory::{Event, MemoryEnv, MemoryWorld, Settings, Trace};
+use siltstone_env::EnvError;
+use siltstone_memory::{
+    Effect, Event, Fault, FaultEnv, FaultPlan, MemoryEnv, MemoryWorld, Settings, Trace,
+};
 use siltstone_tests::rng::Rng;
 use std::sync::Arc;
 
@@ -15,6 +18,8 @@ pub(crate) const NAME: &str = "app.lsm";
 pub(crate) const ATTEMPT: u64 = 1 << 48;
 pub(crate) const COMMITTED: u64 = 2 << 48;
 pub(crate) const DURABLE: u64 = 3 << 48;
+/// A commit that was never acknowledged, but found by another process.
+const RECOVERED: u64 = 4 << 48;
 
 /// Rare structures a recorded run went through.
 #[derive(Clone, Copy, Debug, Default)]
@@ -94,6 +99,7 @@ impl Follower {
                 }
             }
             DURABLE => self.expected.durable = number,
+            RECOVERED => self.expected.acknowledged = number,
             _ => {}
         }
     }
@@ -124,6 +130,8 @@ pub(crate) struct Driver {
     setup: Setup,
     world: MemoryWorld,
     process: Arc<MemoryEnv>,
+    /// The process as the database sees it.
+    env: Arc<FaultEnv>,
     database: Option<Database>,
     model: Model,
     states: Vec<u64>,
@@ -181,6 +189,7 @@ impl Driver {
         let world = MemoryWorld::with(settings);
         world.record();
         let process = world.process();
+        let env = FaultEnv::new(process.clone(), FaultPlan::default());
         let model = Model::default();
         let states = vec![model.hash()];
         let mut driver = Driver {
@@ -188,6 +197,7 @@ impl Driver {
             setup,
             world,
             process,
+            env,
             database: None,
             model,
             states,
@@ -219,9 +229,17 @@ impl Driver {
     }
 
     fn open(&mut self) {
-        let database =
-            self.setup.options.open_with_env(self.process.clone(), NAME).expect("opening");
-        self.database = Some(database);
+        let database = self.setup.options.open_with_env(self.env.clone(), NAME);
+        self.database = Some(database.expect("opening"));
+    }
+
+    /// Ends the process as it is; another one opens the database.
+    fn restart(&mut self) {
+        self.process.kill();
+        self.database = None;
+        self.process = self.world.process();
+        self.env = FaultEnv::new(self.process.clone(), FaultPlan::default());
+        self.open();
     }
 
     pub(crate) fn database(&self) -> &Database {
@@ -306,11 +324,76 @@ impl Driver {
 
     /// The process is killed; another one opens the database.
     pub(crate) fn kill(&mut self) {
-        self.process.kill();
-        self.database = None;
-        self.process = self.world.process();
-        self.open();
+        self.restart();
         let (hash, _) = hash_database(self.database()).unwrap();
         assert_eq!(hash, self.model.hash(), "a kill lost something");
+    }
+
+    /// The process dies at its `calls`-th call from now, whatever it is doing then. Nothing it
+    /// wrote last is synced, but the next process sees it.
+    pub(crate) fn live_and_die(&mut self, calls: u64) {
+        let death = Fault::at(calls, Effect::Error(EnvError::Io(5))).for_ever();
+        self.env.hook().add(death);
+        let attempted = loop {
+            match self.rng.below(9) {
+                0 => drop(self.database().flush()),
+                1 => drop(self.database().checkpoint()),
+                2 => {
+                    let closed = self.database.take().unwrap().close();
+                    let opened = self.setup.options.open_with_env(self.env.clone(), NAME);
+                    match (closed, opened) {
+                        (Ok(()), Ok(database)) => self.database = Some(database),
+                        _ => break None,
+                    }
+                }
+                _ => {
+                    if let Err(attempted) = self.try_commit() {
+                        break attempted;
+                    }
+                }
+            }
+        };
+        self.restart();
+        let (hash, _) = hash_database(self.database()).unwrap();
+        if let Some(model) = attempted {
+            if hash == model.hash() {
+                self.model = model;
+                self.world.mark(RECOVERED | self.commits());
+            } else {
+                // The commit never was: the state before it is the newest again.
+                self.states.push(self.model.hash());
+                self.world.mark(ATTEMPT | self.commits());
+                self.world.mark(COMMITTED | self.commits());
+            }
+        }
+        assert_eq!(hash, self.model.hash(), "a death lost something");
+    }
+
+    /// A small transaction. If it fails: the content it would have made, if it came to that.
+    fn try_commit(&mut self) -> Result<(), Option<Model>> {
+        let mut model = self.model.clone();
+        let Ok(transaction) = self.database.as_ref().unwrap().begin() else { return Err(None) };
+        for _ in 0..1 + self.rng.below(6) {
+            let key = format!("key{:02}", self.rng.below(40));
+            let value = self.rng.next_u64().to_le_bytes().repeat(1 + self.rng.below(40));
+            let done = if self.rng.chance(20) {
+                model.remove(key.as_bytes());
+                transaction.remove(&key)
+            } else {
+                model.insert(key.as_bytes(), &value);
+                transaction.insert(&key, &value)
+            };
+            if done.is_err() {
+                return Err(None);
+            }
+        }
+        self.states.push(model.hash());
+        self.world.mark(ATTEMPT | self.commits());
+        if transaction.commit().is_err() {
+            return Err(Some(model));
+        }
+        self.model = model;
+        self.world.mark(COMMITTED | self.commits());
+        Ok(())
     }
 }

@@ -146,7 +146,7 @@ pub(crate) fn examine_recovery(
                 hash_bytes(seed, &[point.to_le_bytes(), (index as u64).to_le_bytes()].concat());
             let context = |error| format!("then {} at {point} of recovery: {error}", draw.name);
             let world = replay.image(&draw.damage, seed).map_err(|error| error.to_string())?;
-            let deeper = depth > 0 && seed % 64 == 0;
+            let deeper = depth > 0 && seed.is_multiple_of(64);
             let demand = Demand::new(&follower.expected, draw);
             let inner = examine(&world, setup, &found.states, demand, deeper).map_err(context)?;
             images += 1 + examine_recovery(&inner, setup, seed, depth.saturating_sub(1))?;

@@ -216,7 +216,7 @@ fn cut_at(
             *tally.kinds.entry(draw.name).or_default() += 1;
         }
         let setup = &recorded.setup;
-        let nested = only.draw.is_some() || draw_seed % NESTED_ONE_IN == 0;
+        let nested = only.draw.is_some() || draw_seed.is_multiple_of(NESTED_ONE_IN);
         let outcome = examine(&world, setup, &recorded.states, demand, nested)
             .and_then(|found| Ok((examine_recovery(&found, setup, draw_seed, 1)?, found.commits)));
         let mut tally = locked(tally);

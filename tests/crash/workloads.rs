@@ -78,6 +78,8 @@ workloads! {
     tiny_flushes_normal: setup(options(1024, 0, 8192, 3), Normal) => tiny_flushes;
     log_wrap_full: wrapping(Full) => log_wrap;
     log_wrap_normal: wrapping(Normal) => log_wrap;
+    log_held_full: wrapping(Full) => log_held;
+    log_held_normal: wrapping(Normal) => log_held;
     flush_checkpoint_full: plain(4096, Full) => flush_checkpoint;
     flush_checkpoint_normal: plain(1024, Normal) => flush_checkpoint;
     compaction_full: by_hand(4096, Full) => compaction;
@@ -88,6 +90,11 @@ workloads! {
     reopen_normal: busy(4096, 4, Normal) => reopen;
     kill_full: busy(1024, 2, Full) => kill;
     kill_normal: busy(512, 3, Normal) => kill;
+    deaths_full: busy(1024, 2, Full) => deaths;
+    deaths_normal: busy(2048, 2, Normal) => deaths;
+    deaths_apart_full: plain(4096, Full) => deaths;
+    deaths_apart_normal: plain(512, Normal) => deaths;
+    deaths_lz4_normal: packed(LZ4, 1024, Normal) => deaths;
     partial_merges_full: by_hand(512, Full) => partial_merges;
     partial_merges_normal: by_hand(1024, Normal) => partial_merges;
     lz4_full: packed(LZ4, 4096, Full) => mixed;
@@ -274,6 +281,19 @@ fn log_wrap(driver: &mut Driver) {
     (0..8).for_each(|number| driver.put(key(500 + number), 700));
 }
 
+/// The log may not start over before a checkpoint is on disk, however much was flushed.
+fn log_held(driver: &mut Driver) {
+    driver.put("first", 200);
+    driver.store();
+    for round in 0..3 {
+        driver.commit(|writing| (0..50).for_each(|number| writing.fill(key(number + round), 1000)));
+    }
+    driver.flush();
+    (0..6).for_each(|number| driver.put(key(100 + number), 500));
+    driver.store();
+    (0..4).for_each(|number| driver.put(key(200 + number), 500));
+}
+
 /// What C loses: commits behind the first flush and checkpoint.
 fn flush_checkpoint(driver: &mut Driver) {
     driver.put("a", 10);
@@ -357,6 +377,15 @@ fn kill(driver: &mut Driver) {
             driver.put("once", 10);
             driver.kill();
         }
+    }
+}
+
+/// Processes die in the middle of anything; others go on with what they left unsynced.
+fn deaths(driver: &mut Driver) {
+    for _ in 0..14 {
+        let calls = driver.rng.between(1, 40) as u64;
+        driver.live_and_die(calls);
+        driver.put("alive", 30);
     }
 }
 

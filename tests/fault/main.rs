@@ -1,7 +1,7 @@
 //! Calls of the environment that fail: each of them, once and for ever, in every way; how many
 //! calls a commit may cost; and real disks that are full, real processes that are killed.
 //!
-//! `SILTSTONE_FAULTS` says at how many calls of each scenario a fault strikes (`all` for each one);
+//! `SILTSTONE_FAULTS` limits the calls of each scenario at which a fault strikes (`all`: each one);
 //! `SILTSTONE_SEED` seeds the choice.
 #![allow(
     clippy::unwrap_used,

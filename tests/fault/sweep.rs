@@ -323,7 +323,7 @@ fn count(scenario: &Scenario, method: Option<Method>) -> u64 {
 
 #[test]
 fn every_failing_call_leaves_what_was_committed() {
-    let most = std::env::var("SILTSTONE_FAULTS").unwrap_or_else(|_| "40".to_owned());
+    let most = std::env::var("SILTSTONE_FAULTS").unwrap_or_else(|_| "all".to_owned());
     let most: u64 = if most == "all" { u64::MAX } else { most.parse().expect("SILTSTONE_FAULTS") };
     let seed = std::env::var("SILTSTONE_SEED").map_or(11, |seed| seed.parse().unwrap());
     println!("fault: seed {seed}, at most {most} calls per scenario and failure");

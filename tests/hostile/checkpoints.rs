@@ -72,7 +72,9 @@ const BROKEN_RULES: &[Change] = &[
         level.merge.as_mut().unwrap().inputs = vec![CellPosition::default(); 42];
         c.free.clear();
     }),
-    ("fewer positions than inputs", |c| drop(merge(c).inputs.pop())),
+    ("fewer positions than inputs", |c| {
+        merge(c).inputs.pop();
+    }),
     ("two positions more than inputs", |c| {
         merge(c).inputs.extend([CellPosition::default(); 2]);
     }),

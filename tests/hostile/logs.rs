@@ -85,3 +85,20 @@ fn cut_filled_and_shuffled_logs_leave_a_prefix() {
     let count = if crate::all() { 200_000 } else { 4_000 };
     run("log, cut, filled and shuffled", count, make, |image| is_a_prefix(image, &states));
 }
+
+#[test]
+fn damage_before_good_commits_is_reported() {
+    let (base, states) = logged();
+    assert_eq!(base.open_to_read().unwrap().stats().unwrap().recovery.bytes_after_end, 0);
+    let mut image = base.clone();
+    let log = image.log.as_mut().unwrap();
+    // A byte of a value in the middle: the records behind it still look like records.
+    let at = log.len() / 2;
+    let place =
+        (at..log.len() - 12).find(|&at| log[at..at + 12].iter().all(|byte| *byte == log[at]));
+    log[place.unwrap() + 6] ^= 0x10;
+    let database = image.open_to_read().unwrap();
+    let recovery = database.stats().unwrap().recovery;
+    assert!(recovery.bytes_after_end > 0, "{recovery:?}");
+    assert!((recovery.transactions as usize) < states.len() - 1, "{recovery:?}");
+}

@@ -170,6 +170,26 @@ fn a_block_used_and_free_at_once_is_found_and_not_written_over() {
     let database = image.open_to_read().unwrap();
     let problems = database.check().unwrap().problems;
     assert!(problems.iter().any(|problem| problem.contains("both used and free")), "{problems:?}");
+    assert_flush_is_refused(&image);
+}
+
+/// Flushing fails as corrupt and changes no page.
+fn assert_flush_is_refused(image: &Image) {
+    let world = image.world();
+    let database = options().open_with_env(world.process(), "db").unwrap();
+    database.insert("a", "b").unwrap();
+    assert_eq!(database.flush().unwrap_err().name(), "Corrupt");
+    drop(database);
+    assert!(world.read_file("db").unwrap()[8192..] == image.database[8192..]);
+}
+
+#[test]
+fn a_block_count_far_beyond_the_file_is_not_written_to() {
+    let mut image = plain();
+    let mut checkpoint = image.checkpoint();
+    checkpoint.block_count = 1 << 20;
+    image.set_words(checkpoint.encode().unwrap());
+    assert_flush_is_refused(&image);
 }
 
 #[test]

@@ -25,7 +25,10 @@ pub enum Seek {
 
 /// One state of the database: what a snapshot shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct View(Arc<BTreeMap<Arc<[u8]>, Arc<[u8]>>>);
+pub struct View(Arc<Rows>);
+
+/// Keys and values, shared between states.
+type Rows = BTreeMap<Arc<[u8]>, Arc<[u8]>>;
 
 impl View {
     /// The value of a key.

@@ -12,14 +12,13 @@ const FLOORS: &[&[&str]] = &[
     &["pager", "log", "tree", "freelist"],
     &["sorted", "level", "checkpoint"],
     // Plain data in signatures of `shared`; they import nothing above the format.
-    &["stats", "work"],
+    &["stats", "work", "options"],
     &["shared"],
     &[
         "database",
         "transaction",
         "snapshot",
         "cursor",
-        "options",
         "check",
         "backup",
         "recover",

@@ -48,7 +48,8 @@ fn every_listed_page_can_be_decoded() {
     let mut keys = 0;
     for page in &pages {
         let page = scratch.json(&["pages", "a.lsm", &page.to_string()]);
-        assert_eq!(page["size"], 4096);
+        // The first and last page of a block give 4 bytes to the block pointers.
+        assert!([4092, 4096].contains(&page["size"].as_u64().unwrap()));
         let cells = page["cells"].as_array().unwrap();
         keys += cells.iter().filter(|cell| cell["flags"] == 8).count();
     }
