@@ -35,14 +35,30 @@ fn play(history: &History, path: &Path) -> Result<(View, Counters, Turns), Diver
         .map_err(|error| replay.refused("starting C", &error))?;
     let mut rng = Rng::new(history.seed ^ 0x5EED);
     let (mut turns, mut ours) = (Turns::default(), rng.chance(50));
+    // Half a merge of fewer segments than automerge makes C loop (20.14): Siltstone ends it before.
+    let mut half = false;
     loop {
-        let next = if rng.chance(70) { !ours } else { ours };
-        // Half a merge of fewer segments than automerge makes C loop: 20.14.
-        let parting = if next { Parting::HalfMerge } else { Parting::Compact };
-        siltstone.parting = if rng.chance(50) { Parting::Nothing } else { parting };
+        let next = half || if rng.chance(70) { !ours } else { ours };
+        siltstone.parting = match rng.chance(50) {
+            _ if half => Parting::Compact,
+            true => Parting::Nothing,
+            false if next => Parting::HalfMerge,
+            false => Parting::Compact,
+        };
         replay.who = if ours { "Siltstone" } else { "C" };
         let ended = if ours { siltstone.session(&mut replay)? } else { c.session(&mut replay)? };
+        if ours && ended != Ended::Crashed {
+            half = siltstone.parting == Parting::HalfMerge;
+        }
         if ended == Ended::Over {
+            if half {
+                let database = SiltstoneSubject::options(&history.settings).open(path);
+                let compacted = database.and_then(|database| {
+                    database.compact()?;
+                    database.close()
+                });
+                compacted.map_err(|error| replay.refused("compacting", &error))?;
+            }
             return Ok((replay.view(), siltstone.counters, turns));
         }
         let crashed = usize::from(ended == Ended::Crashed);
@@ -133,7 +149,14 @@ fn siltstone_and_c_take_turns_on_one_file() {
                 if seed >= seeds.end {
                     return done;
                 }
-                done.push(run(seed));
+                let outcome = run(seed);
+                if let Err(failure) = &outcome {
+                    eprintln!("{failure}");
+                }
+                if (seed + 1) % 50 == 0 {
+                    eprintln!("up to seed {seed}");
+                }
+                done.push(outcome);
             }
         };
         let threads: Vec<_> = (0..2).map(|_| scope.spawn(work)).collect();

@@ -1,4 +1,4 @@
-//! Defects 20.1, 20.7, W3: commits around flush and checkpoint.
+//! Defects 20.1, 20.7, W3, K-9: commits around flush, checkpoint and close.
 
 use crate::scene::{Scene, keys};
 use siltstone::{Durability, Options};
@@ -63,4 +63,19 @@ fn failed_flush_keeps_everything() {
         let database = Options::new().open_with_env(world.process(), "file.lsm").unwrap();
         assert_eq!(keys(&database), ["a", "b", "c"]);
     }
+}
+
+#[test]
+fn close_reports_a_failed_flush() {
+    let world = MemoryWorld::new();
+    let process = world.process();
+    let env = FaultEnv::new(process.clone(), FaultPlan::default());
+    let database = Options::new().open_with_env(env.clone(), "file.lsm").unwrap();
+    database.insert("a", "1").unwrap();
+    let full = Effect::Error(siltstone::env::EnvError::Full);
+    env.hook().add(Fault::at(1, full).on(Method::Write).of_file("file.lsm").for_ever());
+    assert_eq!(database.close().unwrap_err().code(), 13);
+    process.kill();
+    let database = Options::new().open_with_env(world.process(), "file.lsm").unwrap();
+    assert_eq!(keys(&database), ["a"]);
 }

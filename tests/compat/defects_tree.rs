@@ -1,4 +1,4 @@
-//! Defects 20.18, T0: a range whose bound is a key must not damage it.
+//! Defects 20.18, T0, T7: a range whose bound is a key must not damage it; sizes after rollbacks.
 
 use crate::scene::{Scene, keys, remove_between};
 use siltstone::Options;
@@ -43,4 +43,25 @@ fn range_bounds_with_values_of_many_chunks() {
     for key in ["d", "m", "t"] {
         assert!(database.get(key).unwrap().as_ref() == Some(&value), "{key}");
     }
+}
+
+#[test]
+fn rollbacks_restore_the_size() {
+    let scene = Scene::new(Options::new().autowork(false));
+    let database = scene.open();
+    for key in 0..500 {
+        database.insert(format!("{key:04}"), [b'v'; 50]).unwrap();
+    }
+    let size = database.stats().unwrap().live_tree_bytes;
+    for _ in 0..100 {
+        let transaction = database.begin().unwrap();
+        for key in (0..700).step_by(7) {
+            transaction.insert(format!("{key:04}"), [b'w'; 90]).unwrap();
+        }
+        let savepoint = transaction.savepoint().unwrap();
+        transaction.remove_range("0100".."0200").unwrap();
+        savepoint.rollback().unwrap();
+        transaction.rollback().unwrap();
+    }
+    assert_eq!(database.stats().unwrap().live_tree_bytes, size);
 }
