@@ -81,3 +81,32 @@ fn recovery_saves_what_damage_left_and_needs_the_file_for_itself() {
     assert_eq!(database.get("02999").unwrap(), Some(b"value".to_vec()));
     assert!(database.check().unwrap().is_sound());
 }
+
+/// The output of the last merge takes a block that the free list, just being merged, calls free.
+#[test]
+fn a_merge_into_a_reused_block_keeps_blocks_accounted_for() {
+    let world = MemoryWorld::new();
+    let open = || {
+        let options = Options::new().page_size(256).block_size(65536).autoflush(16 << 10);
+        options.open_with_env(world.process(), "app.lsm").unwrap()
+    };
+    let database = open();
+    database.insert("b", [b'v'; 585]).unwrap();
+    database.close().unwrap();
+    let database = open();
+    let sound = || {
+        let report = database.check().unwrap();
+        assert!(report.is_sound(), "{:?}", report.problems);
+    };
+    database.remove("c").unwrap();
+    database.flush().unwrap();
+    database.work(WorkLimit { bytes: Some(255 * 256), segments: Some(1) }).unwrap();
+    sound();
+    database.remove_range("b".."z").unwrap();
+    database.flush().unwrap();
+    sound();
+    database.work(WorkLimit { bytes: None, segments: Some(1) }).unwrap();
+    sound();
+    database.compact().unwrap();
+    sound();
+}

@@ -9,7 +9,8 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
-    reason = "tests fail by panicking"
+    clippy::disallowed_methods,
+    reason = "tests fail by panicking, and watch the clock"
 )]
 #![allow(clippy::disallowed_methods, reason = "what does not end must be noticed from outside")]
 
