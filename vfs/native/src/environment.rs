@@ -43,7 +43,7 @@ impl NativeEnv {
     pub fn shared() -> Arc<Self> {
         let mut current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
         match current.as_ref() {
-            Some(env) if env.process == std::process::id() => env.clone(),
+            Some(env) if env.process == sys::fork::process() => env.clone(),
             _ => current.insert(Self::separate(LockStyle::Best)).clone(),
         }
     }
@@ -56,7 +56,7 @@ impl NativeEnv {
     pub fn separate(locks: LockStyle) -> Arc<Self> {
         Arc::new(NativeEnv {
             registry: Registry::new(),
-            process: std::process::id(),
+            process: sys::fork::process(),
             locks,
             start: start(),
         })
@@ -69,7 +69,7 @@ impl NativeEnv {
 
 /// Fails in a forked child of process `number`.
 pub(crate) fn same_process(number: u32) -> Result<()> {
-    if std::process::id() == number { Ok(()) } else { Err(EnvError::Forked) }
+    if sys::fork::process() == number { Ok(()) } else { Err(EnvError::Forked) }
 }
 
 #[allow(clippy::disallowed_methods, reason = "this is what a world's clock is made of")]

@@ -7,7 +7,8 @@
 //! engine must be given one explicitly.
 //!
 //! Platforms live in `sys`, one folder each, with the same file names: `unix` asks the system,
-//! `miri` does in memory what Miri cannot ask. Only `sys/unix/maps.rs` contains unsafe code.
+//! `miri` does in memory what Miri cannot ask. Only `sys/unix/maps.rs` and
+//! `sys/unix/fork.rs` contain unsafe code.
 #![deny(unsafe_code)]
 
 #[cfg(unix)]

@@ -1,4 +1,4 @@
-//! What differs between platforms. Both offer `locks`, `maps` and `space` with the same items.
+//! What differs between platforms. Both offer `fork`, `locks`, `maps` and `space` with the same items.
 
 #[cfg(miri)]
 mod miri;

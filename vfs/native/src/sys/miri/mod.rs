@@ -1,5 +1,6 @@
 //! Under Miri: files through the standard library, the rest in memory of the process.
 
+pub(crate) mod fork;
 pub(crate) mod locks;
 pub(crate) mod maps;
 pub(crate) mod space;

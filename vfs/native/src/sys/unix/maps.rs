@@ -1,4 +1,4 @@
-//! Read-only maps, the only unsafe code of this crate.
+//! Read-only maps: the system is asked for them without a safe interface.
 #![allow(unsafe_code, reason = "mapping a file cannot be expressed safely")]
 
 use crate::errno::from_io;

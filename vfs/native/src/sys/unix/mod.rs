@@ -1,5 +1,6 @@
 //! Any unix.
 
+pub(crate) mod fork;
 pub(crate) mod locks;
 pub(crate) mod maps;
 pub(crate) mod space;
