@@ -67,7 +67,7 @@ pub struct PeerProcess {
 
 impl PeerProcess {
     /// Time C gets for one command unless said otherwise.
-    pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(20);
+    pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 
     /// Starts the running test binary again as the peer. Its crate root must say
     /// `siltstone_peer::peer_test!();`.
