@@ -255,6 +255,23 @@ impl Driver {
         self.seen.look(&structure);
     }
 
+    /// Looks for records of the free list in all segments.
+    pub(crate) fn look_for_free_list(&mut self) {
+        const SYSTEM: u8 = 0x20;
+        let database = self.database();
+        let structure = database.structure().unwrap();
+        let segments = structure
+            .levels
+            .iter()
+            .flat_map(|level| std::iter::once(&level.segment).chain(&level.merging))
+            .filter(|segment| segment.first != 0);
+        let mut pages = segments.flat_map(|segment| database.segment_pages(segment.first).unwrap());
+        let found = pages.any(|page| {
+            database.page(page).unwrap().cells.iter().any(|cell| cell.flags & SYSTEM != 0)
+        });
+        self.seen.free_list_in_database |= found;
+    }
+
     /// One transaction.
     pub(crate) fn commit(&mut self, body: impl FnOnce(&mut Writing<'_>)) {
         let transaction = self.database.as_ref().unwrap().begin().unwrap();

@@ -337,7 +337,7 @@ fn compaction(driver: &mut Driver) {
 
 /// Blocks are freed and used again until the list of them lives in the database.
 fn churn(driver: &mut Driver) {
-    for round in 0..14 {
+    for round in 0..18 {
         driver.commit(|writing| {
             writing.insert("round", format!("{round}"));
             (0..40).for_each(|number| writing.fill(key(number * 3 % 100), 500));
@@ -346,6 +346,7 @@ fn churn(driver: &mut Driver) {
             driver.work(Option::None, Some(1));
             driver.checkpoint();
         }
+        driver.look_for_free_list();
     }
 }
 
