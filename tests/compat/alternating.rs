@@ -153,7 +153,7 @@ fn siltstone_and_c_take_turns_on_one_file() {
                 if let Err(failure) = &outcome {
                     eprintln!("{failure}");
                 }
-                if (seed + 1) % 50 == 0 {
+                if (seed + 1).is_multiple_of(50) {
                     eprintln!("up to seed {seed}");
                 }
                 done.push(outcome);
