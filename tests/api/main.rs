@@ -1,5 +1,7 @@
 //! The public interface, one behaviour per test, on the in-memory world.
 
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
 mod damage;
 
 use siltstone::{Database, Options, Seek};
