@@ -41,8 +41,7 @@ impl CSubject {
         Ok(CSubject { config: settings.c_config(), ..Self::new(path)? })
     }
 
-    /// From opening to closing or death, as `SiltstoneSubject::session`. Forward scans are not asked
-    /// for (K-1): the rows are those of the scan backward.
+    /// From opening to closing or death, as `SiltstoneSubject::session`.
     ///
     /// # Errors
     /// The first difference.
@@ -60,13 +59,6 @@ impl CSubject {
                     let spawned = PeerProcess::spawn().map(|peer| self.peer = peer);
                     replay.saw(spawned.map(|()| Seen::Done))?;
                     return Ok(Ended::Crashed);
-                }
-                Operation::Scan => {
-                    let rows = self.peer.scan_backward().map(|mut rows| {
-                        rows.reverse();
-                        Seen::Rows(rows)
-                    });
-                    replay.saw(rows)?;
                 }
                 other => replay.saw(self.apply(other, depth))?,
             }
@@ -159,6 +151,12 @@ impl Subject for CSubject {
             self.peer = PeerProcess::spawn()?;
             self.peer.open(&self.path, &self.config)?;
             return Ok(Seen::Done);
+        }
+        if *operation == Operation::Scan {
+            // Forward scans are not asked of C: `CDefect::ForwardOverMerge`.
+            let mut rows = self.peer.scan_backward()?;
+            rows.reverse();
+            return Ok(Seen::Rows(rows));
         }
         let commands = self.commands(operation, depth);
         let answers = self.peer.ask_all(&commands)?;

@@ -264,7 +264,13 @@ impl Generator<'_> {
             self.step();
         }
         self.settle();
-        self.push(Operation::Scan);
+        self.scan();
+    }
+
+    fn scan(&mut self) {
+        if !self.profile.avoids(CDefect::ForwardOverMerge) {
+            self.push(Operation::Scan);
+        }
         self.push(Operation::ScanBackward);
     }
 
@@ -285,10 +291,7 @@ impl Generator<'_> {
             7 => self.reopen(),
             8 => self.configure(),
             9 => self.push(Operation::Checkpoint),
-            _ => {
-                self.push(Operation::Scan);
-                self.push(Operation::ScanBackward);
-            }
+            _ => self.scan(),
         }
     }
 
@@ -427,17 +430,19 @@ impl Generator<'_> {
             return self.push(Operation::CursorOpen(slot));
         };
         match self.rng.weighted(&[15, 15, 15, 45, 10]) {
-            0 => {
+            0 if !self.profile.avoids(CDefect::ForwardOverMerge) => {
                 self.cursors[slot] = Some(true);
                 self.push(Operation::CursorFirst(slot));
             }
-            1 => {
+            0 | 1 => {
                 self.cursors[slot] = Some(true);
                 self.push(Operation::CursorLast(slot));
             }
             2 => {
                 let (mode, key) = self.seek_target();
-                self.cursors[slot] = Some(mode != Seek::Exact);
+                let forward = !self.profile.avoids(CDefect::ForwardOverMerge);
+                self.cursors[slot] =
+                    Some(mode == Seek::AtMost || (mode == Seek::AtLeast && forward));
                 self.push(Operation::CursorSeek(slot, mode, key));
             }
             3 if steps => {

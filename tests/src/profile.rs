@@ -30,6 +30,9 @@ pub enum CDefect {
     /// Forward scans go wrong after recovery with ranges and unfinished merges: no crash in histories
     /// with range deletes.
     RangesAndRecovery,
+    /// Forward scans skip rows while a merge is unfinished, also without ranges and without a crash:
+    /// backward scans and exact seeks only, no forward steps.
+    ForwardOverMerge,
     /// A cursor open across an automatic flush makes its own writer busy: no writes while a cursor is
     /// open.
     CursorAcrossFlush,
@@ -41,7 +44,7 @@ pub enum CDefect {
 
 impl CDefect {
     /// All of them.
-    pub const ALL: [CDefect; 10] = [
+    pub const ALL: [CDefect; 11] = [
         CDefect::FlushThenCrash,
         CDefect::RollbackThenCrash,
         CDefect::OtherMergeCount,
@@ -49,6 +52,7 @@ impl CDefect {
         CDefect::SeekBeforeSplitKey,
         CDefect::RangeBoundIsKey,
         CDefect::RangesAndRecovery,
+        CDefect::ForwardOverMerge,
         CDefect::CursorAcrossFlush,
         CDefect::TinyAutocheckpoint,
         CDefect::KeyLikeFreeList,
@@ -64,7 +68,7 @@ impl CDefect {
             CDefect::SeekAmongRanges => "20.15, 20.17",
             CDefect::SeekBeforeSplitKey => "20.16",
             CDefect::RangeBoundIsKey => "20.18, T0",
-            CDefect::RangesAndRecovery => "K-1",
+            CDefect::RangesAndRecovery | CDefect::ForwardOverMerge => "K-1",
             CDefect::CursorAcrossFlush => "K-3",
             CDefect::TinyAutocheckpoint => "N1",
             CDefect::KeyLikeFreeList => "20.9",
