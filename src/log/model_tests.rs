@@ -107,6 +107,15 @@ impl History {
     }
 
     /// One transaction; whether it was committed.
+    /// The file as far as it was ever used.
+    fn used_bytes(&self) -> Vec<u8> {
+        let mut bytes = self.file.bytes();
+        let used = self.state.regions.map(|region| region.end as usize).into_iter().max();
+        let last = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+        bytes.truncate(last.max(used.unwrap_or(0)));
+        bytes
+    }
+
     fn transaction(&mut self) -> bool {
         let sector = if self.random.below(2) == 0 { 512 } else { 1 };
         let before = self.state;
@@ -231,7 +240,7 @@ fn torn_tail_is_a_transaction_less_and_nothing_else() {
         if !history.transaction() {
             continue;
         }
-        let bytes = history.file.bytes();
+        let bytes = history.used_bytes();
         let start = (history.pointer.offset() as usize).min(bytes.len());
         let mut last = 0;
         for length in start..=bytes.len() {
@@ -270,7 +279,7 @@ fn garbage_behind_the_end_is_ignored() {
 fn damage_only_shortens_history() {
     for seed in [500, 501, 502] {
         let history = run(seed, false, 14);
-        let bytes = history.file.bytes();
+        let bytes = history.used_bytes();
         for at in 0..bytes.len() {
             for change in [1u8, 0x80, 0xFF] {
                 let mut damaged = bytes.clone();

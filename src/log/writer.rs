@@ -22,7 +22,7 @@ const BUFFER_LIMIT: usize = 32768;
 /// Capacity kept between transactions; only large values take more.
 const KEEP_CAPACITY: usize = 256 * 1024;
 /// The file grows by multiples of this under full durability.
-const GROWTH: u64 = 128 * 1024;
+const GROWTH: u64 = 32 * 1024;
 /// Longest key or value.
 const MAX_LENGTH: usize = 0x7FFF_FFFF;
 /// What padding before a commit is made of.
@@ -225,7 +225,7 @@ impl LogWriter {
         self.fold_rest();
         self.buffer.extend_from_slice(&self.checksum.to_bytes());
         if sync {
-            self.grow_with_zeros()?;
+            self.grow_with_zeros();
         }
         self.write()?;
         if sync {
@@ -373,15 +373,13 @@ impl LogWriter {
     /// Lets the file end far behind the buffer: a sync of bytes that lie inside the file is much
     /// cheaper than one that must also make a new size safe. Zeros end the log for every reader.
     /// What lies inside the file already is not touched; without room for it nothing happens.
-    fn grow_with_zeros(&mut self) -> Result<()> {
-        let size = match self.file_size {
-            Some(size) => size,
-            None => self.file.size().during("reading the size of the log")?,
-        };
+    fn grow_with_zeros(&mut self) {
+        // Not every world can tell the size of a file.
+        let Some(size) = self.file_size.or_else(|| self.file.size().ok()) else { return };
         let (len, end) = (self.buffer.len(), self.position());
         self.file_size = Some(size.max(end));
         if end <= size {
-            return Ok(());
+            return;
         }
         let goal = end.next_multiple_of(GROWTH);
         self.buffer.resize(len + (goal - end) as usize, 0);
@@ -390,7 +388,6 @@ impl LogWriter {
             self.file_size = Some(goal);
         }
         self.buffer.truncate(len);
-        Ok(())
     }
 
     /// Writes the whole buffer. After a failure the buffer is still there for `seek`.
