@@ -12,7 +12,6 @@
     clippy::disallowed_methods,
     reason = "tests fail by panicking, and watch the clock"
 )]
-#![allow(clippy::disallowed_methods, reason = "what does not end must be noticed from outside")]
 
 mod allocator;
 mod checkpoints;
