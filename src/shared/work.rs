@@ -325,6 +325,13 @@ impl Shared {
         let checkpoint =
             &Checkpoint { compression: self.compression, ..snapshot.checkpoint.clone() };
         let sync = settings.durability != Durability::None;
+        if page == 0 && sync {
+            // A log beside it tells a first checkpoint that a power cut has torn from a file that
+            // never was a database.
+            self.open_log()
+                .and_then(|_| self.sync_names())
+                .map_err(|error| error.on(&self.path))?;
+        }
         let page = checkpoint::page_after(page);
         if let Err(error) = checkpoint::write(&*self.file, page, checkpoint, sync) {
             if sync && error.kind().is_failed_sync() {
