@@ -17,6 +17,7 @@ fn main() -> siltstone::Result<()> {
         let (city, people) = entry?;
         println!("{}: {}", String::from_utf8_lossy(&city), String::from_utf8_lossy(&people));
     }
+    assert_eq!(database.get("Oslo")?.as_deref(), Some(&b"717710"[..]));
     println!("{:?}", database.stats()?);
     database.close()
 }

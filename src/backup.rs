@@ -24,14 +24,15 @@ pub(crate) fn backup(
     path: &Path,
     progress: Progress<'_>,
 ) -> Result<u64> {
-    let geometry = shared.pager.geometry();
+    let pager = snapshot.pager();
+    let geometry = pager.geometry();
     let mut options = Options::new()
         .page_size(geometry.page_size())
         .block_size(geometry.block_size())
         .use_log(false)
         .durability(Durability::Normal)
         .create_new(true);
-    if let Some(codec) = shared.pager.codec() {
+    if let Some(codec) = pager.codec() {
         options = options.codec(Arc::clone(codec));
     }
     let copy = options.open_with_env(env, path)?;

@@ -85,6 +85,23 @@ fn in_page(page: u32, error: Error) -> Error {
     }
 }
 
+/// The checkpoint in one meta page; `None` if its checksum does not hold.
+///
+/// # Errors
+/// `Corrupt` when the checksum holds but a rule of the format is broken.
+pub(crate) fn read_page(file: &dyn File, page: u32) -> Result<Option<Checkpoint>> {
+    let content = MetaPage::read(file, page)?;
+    let words = content.verified();
+    words.map(|words| Checkpoint::decode(words).map_err(|error| in_page(page, error))).transpose()
+}
+
+/// The bytes of both meta pages, to notice a change by.
+pub(crate) fn read_raw(file: &dyn File) -> Result<Vec<u8>> {
+    let mut bytes = vec![0; META_PAGE_BYTES as usize + META_PAGE_USED];
+    file.read_at(0, &mut bytes).during("reading the meta pages")?;
+    Ok(bytes)
+}
+
 /// Reads one meta page without trusting its checksum: whether it holds, and what the page says;
 /// `None` for a blank page.
 pub(crate) fn read_relaxed(

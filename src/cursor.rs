@@ -60,8 +60,12 @@ pub struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     pub(crate) fn new(source: Source<'a>) -> Result<Self> {
-        let (merged, generation) =
-            source.read(|view, generation| Ok((MergedCursor::new(view), generation)))?;
+        let (merged, generation) = match &source {
+            Source::State(_, view) => (view.cursor(), 0),
+            Source::Transaction(transaction) => {
+                transaction.read(|view, generation| Ok((MergedCursor::new(view), generation)))?
+            }
+        };
         Ok(Cursor { source, merged, generation, fast: false })
     }
 
@@ -175,6 +179,14 @@ impl<'a> Cursor<'a> {
             merged.load_value(view)
         })?;
         Ok(there.then(|| (self.merged.key(), self.merged.loaded_value())))
+    }
+}
+
+impl Drop for Cursor<'_> {
+    fn drop(&mut self) {
+        if let Source::State(_, view) = &self.source {
+            view.give_back(std::mem::take(&mut self.merged));
+        }
     }
 }
 

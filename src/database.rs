@@ -25,8 +25,9 @@ use std::time::Duration;
 /// together see [`begin`](Self::begin), [`write`](Self::write) and [`Batch`]; for a fixed state to
 /// read from see [`snapshot`](Self::snapshot).
 ///
-/// When the last handle goes, committed data is flushed to segments, a checkpoint is written and
-/// the log removed. [`close`](Self::close) does the same and reports errors.
+/// When the last handle goes, and no other process has the file open, committed data is flushed to
+/// segments, a checkpoint is written and the log removed. [`close`](Self::close) does the same and
+/// reports errors.
 ///
 /// ```
 /// # use siltstone::Options;
@@ -71,8 +72,9 @@ impl Options {
     /// Opens (or creates) the database in this target's own world.
     ///
     /// # Errors
-    /// `Misuse` for an illegal option; `Busy` when another process has it; `NotADatabase`,
-    /// `Corrupt`, `Io`, `ReadOnly`, `CannotOpen`, `Mismatch`.
+    /// `Misuse` for an illegal option; `Busy` when another process has it for itself, or has it
+    /// open at all in [`Sharing::Exclusive`](crate::Sharing::Exclusive); `NotADatabase`, `Corrupt`,
+    /// `Io`, `ReadOnly`, `CannotOpen`, `Mismatch`.
     #[cfg(feature = "default-env")]
     pub fn open(&self, path: impl AsRef<Path>) -> Result<Database> {
         self.open_with_env(crate::default_env::default_env()?, path)
@@ -163,7 +165,8 @@ impl Database {
     /// `Io`, `Corrupt`, `Misuse` after close.
     pub fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Vec<u8>>> {
         let shared = self.shared()?;
-        sorted::get(&shared.view().read, key.as_ref()).map_err(|error| error.on(&shared.path))
+        let view = shared.view().map_err(|error| error.on(&shared.path))?;
+        sorted::get(&view.read, key.as_ref()).map_err(|error| error.on(&shared.path))
     }
 
     /// Whether `key` exists.
@@ -172,7 +175,8 @@ impl Database {
     /// As [`get`](Self::get).
     pub fn contains_key(&self, key: impl AsRef<[u8]>) -> Result<bool> {
         let shared = self.shared()?;
-        sorted::contains(&shared.view().read, key.as_ref()).map_err(|error| error.on(&shared.path))
+        let view = shared.view().map_err(|error| error.on(&shared.path))?;
+        sorted::contains(&view.read, key.as_ref()).map_err(|error| error.on(&shared.path))
     }
 
     /// The newest committed state, to read from while writers go on.
@@ -181,7 +185,8 @@ impl Database {
     /// `Misuse` after close.
     pub fn snapshot(&self) -> Result<Snapshot> {
         let shared = self.shared()?;
-        Ok(Snapshot::new(Arc::clone(shared), shared.view()))
+        let view = shared.view().map_err(|error| error.on(&shared.path))?;
+        Ok(Snapshot::new(Arc::clone(shared), view))
     }
 
     /// All entries of the newest committed state, in order.
@@ -337,7 +342,8 @@ impl Database {
     /// `Io`; `Misuse` ("interrupted") when stopped.
     pub fn check_with(&self, progress: Progress<'_>) -> Result<CheckReport> {
         let shared = self.shared()?;
-        check::check(&shared.view().read, progress).map_err(|error| error.on(&shared.path))
+        let view = shared.view().map_err(|error| error.on(&shared.path))?;
+        check::check(&view.read, progress).map_err(|error| error.on(&shared.path))
     }
 
     /// Copies the newest committed state into a new database file `path` of this target's own
@@ -414,7 +420,9 @@ impl Database {
     /// # Errors
     /// `Misuse` after close.
     pub fn user_version(&self) -> Result<u32> {
-        Ok(self.shared()?.view().user_version)
+        let shared = self.shared()?;
+        let view = shared.view().map_err(|error| error.on(&shared.path))?;
+        Ok(view.header.user_version)
     }
 
     /// Sets the application's version number; see [`WriteTransaction::set_user_version`].

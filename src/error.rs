@@ -22,7 +22,8 @@ pub enum BusyRole {
     Checkpointer,
     /// The write would start from a snapshot that is no longer the newest.
     StaleSnapshot,
-    /// Another process has the file open.
+    /// Another process has the file for itself, or has it open where it is wanted alone, or is just
+    /// opening or closing it.
     OtherProcess,
     /// No reader slot is free.
     ReaderSlots,
@@ -41,7 +42,10 @@ impl BusyRole {
             BusyRole::StaleSnapshot => {
                 "the transaction's snapshot is not the newest; drop it and begin again"
             }
-            BusyRole::OtherProcess => "another process has the database open; close it there first",
+            BusyRole::OtherProcess => {
+                "another process has the database open in a way that excludes this one, or is just \
+                 opening or closing it; close it there, or raise the busy timeout"
+            }
             BusyRole::ReaderSlots => {
                 "no reader slot is free; close snapshots that are no longer needed"
             }
@@ -156,6 +160,10 @@ const SYNCING: &str = "syncing";
 fn advice(operation: &str, source: EnvError) -> &'static str {
     match source {
         EnvError::NotFound => "; check the path",
+        EnvError::CannotShare => {
+            "; move the database to a local file system, or hold `siltstone hold-lock` around a \
+             program that locks nothing"
+        }
         _ if operation.starts_with(SYNCING) => {
             "; check the disk and its free space, then reopen the database"
         }

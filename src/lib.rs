@@ -1,8 +1,8 @@
 //! Siltstone: an embedded, ordered, transactional key-value store.
 //!
-//! One database is one file (and a log beside it while it is open), in the format of SQLite's lsm1:
-//! C lsm1 opens what Siltstone wrote, and the other way round. Keys and values are bytes; keys are
-//! ordered by `memcmp`, shorter first.
+//! One database is one file (with a log and shared memory beside it while it is open), in the format
+//! of SQLite's lsm1: C lsm1 opens what Siltstone wrote, and the other way round, also at the same
+//! time. Keys and values are bytes; keys are ordered by `memcmp`, shorter first.
 //!
 //! # First steps
 //!
@@ -49,14 +49,17 @@
 //! * [`Durability`]: what survives power loss. [`Error`]: what failed, where, what to do.
 //! * [`Codec`] and [`codec`]: compressed and checksummed pages.
 //! * [`Stats`], [`Structure`], [`Database::check`]: looking inside.
+//! * [`observe_with_env`], [`lock_exclusively_with_env`]: from outside, without opening.
 //! * [`env`](mod@env): the traits through which the engine asks the world for files, locks and time; implement
 //!   them to run it anywhere.
 //!
 //! # Concurrency
 //!
-//! A [`Database`] is cheap to clone and usable from all threads. There is one write transaction at
-//! a time; others wait up to [`Options::busy_timeout`] or get `Busy`. Readers never wait and are
-//! never waited for. One process at a time may have a file open.
+//! A [`Database`] is cheap to clone and usable from all threads, and any number of processes may
+//! have one file open at the same time. There is one write transaction at a time, over all of them;
+//! others wait up to [`Options::busy_timeout`] or get `Busy`. Readers never wait and are never
+//! waited for. [`Sharing::Exclusive`] has a file for one process alone; [`Activity`] tells who has
+//! it open. More in docs/sharing.md of the repository.
 //!
 //! Calls block. In asynchronous programs run them on a thread for blocking work
 //! (`tokio::task::spawn_blocking`).
@@ -79,6 +82,7 @@
 
 pub use siltstone_env as env;
 
+mod activity;
 mod backup;
 mod batch;
 mod check;
@@ -94,6 +98,7 @@ mod freelist;
 mod level;
 mod log;
 mod options;
+mod outside;
 mod pager;
 mod recover;
 mod shared;
@@ -107,16 +112,23 @@ mod transaction;
 mod tree;
 mod work;
 
+pub use activity::{Activity, LockActivity, MemoryActivity, Presence, SlotActivity};
 pub use batch::Batch;
 pub use check::CheckReport;
 pub use codec::{Codec, CodecError};
 pub use cursor::{Cursor, Iter, Seek};
 pub use database::Database;
 pub use error::{BusyRole, Error, ErrorKind, Place, Result};
-pub use options::{CodecFactory, CodecSource, Durability, Mapping, Options, WorkObserver};
+pub use options::{
+    Background, CodecFactory, CodecSource, Durability, Mapping, Options, Sharing, WorkObserver,
+};
+#[cfg(feature = "default-env")]
+pub use outside::{lock_exclusively, observe};
+pub use outside::{lock_exclusively_with_env, observe_with_env};
 #[cfg(feature = "default-env")]
 pub use recover::recover;
 pub use recover::{RecoverReport, recover_with_env};
+pub use shared::ExclusiveLock;
 pub use snapshot::Snapshot;
 pub use stats::{
     CellInfo, FreeBlock, LevelInfo, LogRecordInfo, PageInfo, RecoveryStats, SegmentInfo, Stats,
@@ -124,3 +136,8 @@ pub use stats::{
 };
 pub use transaction::{Savepoint, WriteTransaction};
 pub use work::{Progress, WorkEvent, WorkKind, WorkLimit, WorkReport};
+
+/// Compiles what README shows.
+#[cfg(all(doctest, feature = "default-env"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -28,6 +28,24 @@ pub enum Durability {
     Full,
 }
 
+/// Which work threads of the database's own do, where there are threads to be had.
+///
+/// Without them the calls that commit do it, a little at a time. The work is that of the database,
+/// whichever processes made it necessary: several of them may have such threads, which take turns,
+/// or one, or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Hash)]
+pub enum Background {
+    /// None.
+    #[default]
+    None,
+    /// Flushes and merges, and the checkpoints that fall due on the way.
+    Merge,
+    /// Checkpoints; commits still flush and merge.
+    Checkpoint,
+    /// Flushes and merges on one thread, checkpoints on another: commits wait for neither.
+    Both,
+}
+
 /// How much of the database file is read through a read-only memory map where the world offers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Mapping {
@@ -38,6 +56,21 @@ pub enum Mapping {
     All,
     /// The first so many bytes; pages beyond go through the page cache.
     First(u64),
+}
+
+/// Who may use the database file at the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Hash)]
+pub enum Sharing {
+    /// Any number of processes, C lsm1 among them, read and write together, through shared memory
+    /// beside the file (`app.lsm-shm`). Where the world has none (sandboxes, browsers) the same as
+    /// [`Sharing::Exclusive`]; on file systems whose locks or maps do not reach everybody, as many
+    /// network file systems, an error.
+    #[default]
+    Shared,
+    /// This process alone, with any number of threads; others get `Busy`, and so does this one
+    /// while others have the file open. Read-only, it refuses to open beside writers, and shows the
+    /// state of that moment from then on.
+    Exclusive,
 }
 
 /// Asked once when a file needs a codec the handle does not have.
@@ -90,6 +123,7 @@ pub struct Options {
     pub(crate) automerge: u32,
     pub(crate) max_freelist: u32,
     pub(crate) autowork: bool,
+    pub(crate) background: Background,
     pub(crate) durability: Durability,
     pub(crate) use_log: bool,
     pub(crate) mapping: Mapping,
@@ -99,6 +133,7 @@ pub struct Options {
     pub(crate) create: bool,
     pub(crate) create_new: bool,
     pub(crate) busy_timeout: Duration,
+    pub(crate) sharing: Sharing,
     pub(crate) codec: Option<Arc<dyn Codec>>,
     pub(crate) codec_factory: Option<Arc<CodecFactory>>,
     pub(crate) on_work: Option<Arc<dyn WorkObserver>>,
@@ -114,6 +149,7 @@ impl Default for Options {
             automerge: 4,
             max_freelist: 24,
             autowork: true,
+            background: Background::None,
             durability: Durability::Normal,
             use_log: true,
             mapping: Mapping::All,
@@ -122,7 +158,8 @@ impl Default for Options {
             read_only: false,
             create: true,
             create_new: false,
-            busy_timeout: Duration::ZERO,
+            busy_timeout: Duration::from_secs(5),
+            sharing: Sharing::Shared,
             codec: None,
             codec_factory: None,
             on_work: None,
@@ -184,11 +221,28 @@ impl Options {
         self
     }
 
-    /// Whether writes flush and merge as they go; default true. Without, call
+    /// Whether writes flush and merge as they go, or have it done in the background; default true.
+    /// Without, nothing is done by itself, in the background neither: call
     /// [`Database::work`](crate::Database::work) yourself.
     #[must_use]
     pub fn autowork(mut self, on: bool) -> Self {
         self.autowork = on;
+        self
+    }
+
+    /// Which work is done by threads of the database's own; default none. They do what commits
+    /// would do without them (see [`autowork`](Self::autowork)), serve all handles of the file in
+    /// this process from the first that asks for them, and end with its last handle. Commits of
+    /// other processes still do what falls due there, unless these threads were faster.
+    ///
+    /// Commits are slowed down, by fractions of milliseconds at first, when the live tree grows over
+    /// [`autoflush`](Self::autoflush) while the one before is not yet flushed; at four times that
+    /// (256 KiB at least) each waits for the worker, two
+    /// seconds at most. Calls such as [`Database::work`](crate::Database::work) wait for these
+    /// threads whatever the busy timeout. A world without threads does the work in the commits.
+    #[must_use]
+    pub fn background(mut self, background: Background) -> Self {
+        self.background = background;
         self
     }
 
@@ -230,7 +284,8 @@ impl Options {
         self
     }
 
-    /// Opens for reading only: never creates, writes, locks for writing or deletes.
+    /// Opens for reading only: never creates, writes or deletes. Reads beside writers of other
+    /// processes, and by itself where there are none.
     #[must_use]
     pub fn read_only(mut self, on: bool) -> Self {
         self.read_only = on;
@@ -251,10 +306,27 @@ impl Options {
         self
     }
 
-    /// How long calls wait for a role somebody else holds before they fail with `Busy`; default 0.
+    /// How long calls wait for others before they fail with `Busy`; default 5 seconds. A thread that
+    /// begins a transaction while it has another one open waits for itself.
+    ///
+    /// This is the time a transaction waits for its turn, a flush, merge or checkpoint for
+    /// somebody else's, and opening for a process that has the file for itself. Threads of one
+    /// process get their turn in the order they came. Readers wait for nobody; opening and closing
+    /// always wait some seconds for somebody who just opens or closes the file.
     #[must_use]
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         self.busy_timeout = timeout;
+        self
+    }
+
+    /// Who may use the file at the same time; default [`Sharing::Shared`]. All handles of one
+    /// process must ask for the same, else opening fails with `Misuse`.
+    ///
+    /// Processes that share a file should have the same [`durability`](Self::durability) and
+    /// [`use_log`](Self::use_log). The rest is in docs/sharing.md of the repository.
+    #[must_use]
+    pub fn sharing(mut self, sharing: Sharing) -> Self {
+        self.sharing = sharing;
         self
     }
 
@@ -332,6 +404,7 @@ impl fmt::Debug for Options {
             .field("autoflush", &self.autoflush)
             .field("autocheckpoint", &self.autocheckpoint)
             .field("automerge", &self.automerge)
+            .field("background", &self.background)
             .field("durability", &self.durability)
             .field("read_only", &self.read_only)
             .finish_non_exhaustive()

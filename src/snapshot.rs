@@ -2,6 +2,7 @@
 
 use crate::cursor::{Cursor, Iter, Source};
 use crate::error::Result;
+use crate::pager::Pager;
 use crate::shared::{Shared, View};
 use crate::sorted;
 use std::fmt;
@@ -32,6 +33,10 @@ pub struct Snapshot {
 impl Snapshot {
     pub(crate) fn new(shared: Arc<Shared>, view: Arc<View>) -> Self {
         Snapshot { shared, view }
+    }
+
+    pub(crate) fn pager(&self) -> &Arc<Pager> {
+        &self.view.read.pager
     }
 
     fn source(&self) -> Source<'static> {
@@ -89,7 +94,7 @@ impl Snapshot {
     /// The application's version number in this state.
     #[must_use]
     pub fn user_version(&self) -> u32 {
-        self.view.user_version
+        self.view.header.user_version
     }
 
     /// Id of the snapshot of the database file below this state.

@@ -10,7 +10,7 @@ pub struct Stats {
     pub live_tree_bytes: u64,
     /// Bytes of the old tree waiting to be flushed; 0 if there is none.
     pub old_tree_bytes: u64,
-    /// Bytes of shared memory (here: heap) the trees occupy.
+    /// Bytes of shared memory (in exclusive mode: heap) the trees occupy.
     pub memory_bytes: u64,
     /// Bytes held by the page cache.
     pub cache_bytes: u64,

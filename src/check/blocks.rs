@@ -16,7 +16,7 @@ pub(super) fn check(checker: &mut Checker<'_>) -> Result<()> {
     let mut extents: Vec<(PageId, PageId)> = Vec::new();
     let mut all_known = true;
     for run in runs(&snapshot) {
-        let Some(blocks) = checker.noted(pager.blocks_of(run))? else {
+        let Some(blocks) = checker.problems.noted(pager.blocks_of(run))? else {
             all_known = false;
             continue;
         };
@@ -25,7 +25,7 @@ pub(super) fn check(checker: &mut Checker<'_>) -> Result<()> {
             let from = if at == 0 { first } else { geometry.first_on_block(block) };
             let to = if at + 1 == blocks.len() { last } else { geometry.last_on_block(block) };
             if from > to {
-                checker.problem(format!("segment at page {first} ends before it begins"));
+                checker.problems.add(format!("segment at page {first} ends before it begins"));
             }
             extents.push((from, to));
         }
@@ -36,23 +36,23 @@ pub(super) fn check(checker: &mut Checker<'_>) -> Result<()> {
         if let [(_, end), (start, _)] = pair
             && start <= end
         {
-            checker.problem(format!("page {start}: belongs to two segments"));
+            checker.problems.add(format!("page {start}: belongs to two segments"));
         }
     }
     for level in &snapshot.levels {
         let last = level.left.segment.last;
         if level.split().is_some() && geometry.is_last_on_block(last) {
             let next = pager.next_block(&level.left, geometry.block_of(last));
-            match checker.noted(next)? {
+            match checker.problems.noted(next)? {
                 Some(reserved) => all_known &= used.insert(reserved),
                 None => all_known = false,
             }
         }
     }
-    let Some(free) = checker.noted(free_list(checker.view))? else { return Ok(()) };
+    let Some(free) = checker.problems.noted(free_list(checker.view))? else { return Ok(()) };
     let free: BTreeSet<BlockId> = free.iter().map(|entry| entry.block).collect();
     for block in free.intersection(&used) {
-        checker.problem(format!("block {block}: both used and free"));
+        checker.problems.add(format!("block {block}: both used and free"));
     }
     if all_known {
         report_unaccounted(checker, &used, &free, snapshot.checkpoint.block_count);
@@ -71,12 +71,12 @@ fn report_unaccounted(
     let end = std::iter::once(count.saturating_add(1));
     for block in used.union(free).copied().chain(end) {
         if block == expected + 1 {
-            checker.problem(format!("block {expected}: unaccounted, neither used nor free"));
+            checker.problems.add(format!("block {expected}: unaccounted, neither used nor free"));
         } else if block > expected {
             let last = block - 1;
-            checker.problem(format!(
-                "blocks {expected} to {last}: unaccounted, neither used nor free"
-            ));
+            checker
+                .problems
+                .add(format!("blocks {expected} to {last}: unaccounted, neither used nor free"));
         }
         expected = block.saturating_add(1);
     }

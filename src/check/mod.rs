@@ -7,9 +7,12 @@
 
 mod blocks;
 mod pointers;
+mod problems;
 mod segment;
 
-use crate::error::{Error, ErrorKind, Result};
+pub(crate) use problems::Problems;
+
+use crate::error::Result;
 use crate::format::checkpoint::MAX_SEGMENTS;
 use crate::format::key::KeyRef;
 use crate::pager::{Pager, Run};
@@ -21,8 +24,6 @@ use pointers::Below;
 use segment::SegmentMap;
 use std::sync::Arc;
 
-/// Problems that are told one by one; the others are counted.
-const MAX_PROBLEMS: usize = 100;
 /// Entries between two calls of the progress callback.
 const ENTRIES_PER_CALL: u64 = 4096;
 
@@ -39,7 +40,7 @@ pub(crate) fn check(view: &ReadView, progress: Progress<'_>) -> Result<CheckRepo
         view,
         pager: &view.pager,
         report: CheckReport::default(),
-        untold: 0,
+        problems: Problems::default(),
         progress,
         done: 0,
         total: pages.saturating_mul(unit.into()),
@@ -73,55 +74,18 @@ impl CheckReport {
     }
 }
 
-/// Whether an error tells of damage rather than of a failing world.
-pub(crate) fn is_damage(error: &Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::Corrupt { .. } | ErrorKind::NotADatabase(_) | ErrorKind::Codec(_)
-    )
-}
-
-/// What is wrong, without the advice an error carries.
-pub(crate) fn damage_text(error: &Error) -> String {
-    match error.kind() {
-        ErrorKind::Corrupt { place, rule } => format!("{place}: {rule}"),
-        _ => error.to_string(),
-    }
-}
-
 /// A check under way.
 struct Checker<'a> {
     view: &'a ReadView,
     pager: &'a Arc<Pager>,
     report: CheckReport,
-    /// Problems beyond those told.
-    untold: u64,
+    problems: Problems,
     progress: Progress<'a>,
     done: u64,
     total: u64,
 }
 
 impl Checker<'_> {
-    fn problem(&mut self, what: String) {
-        if self.report.problems.len() < MAX_PROBLEMS {
-            self.report.problems.push(what);
-        } else {
-            self.untold += 1;
-        }
-    }
-
-    /// Notes damage and goes on; other errors end the check.
-    fn noted<T>(&mut self, outcome: Result<T>) -> Result<Option<T>> {
-        match outcome {
-            Ok(value) => Ok(Some(value)),
-            Err(error) if is_damage(&error) => {
-                self.problem(damage_text(&error));
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
     /// Tells that more bytes were looked at.
     fn advance(&mut self, bytes: u64) -> Result<()> {
         self.done = self.done.saturating_add(bytes);
@@ -134,7 +98,7 @@ impl Checker<'_> {
 
     fn trees(&mut self) -> Result<()> {
         for root in std::iter::once(&self.view.live).chain(self.view.old.as_ref()) {
-            if let Some(found) = self.noted(tree::check(&self.view.shm, root))? {
+            if let Some(found) = self.problems.noted(tree::check(&self.view.shm, root))? {
                 self.report.records += found.entries;
             }
         }
@@ -146,7 +110,7 @@ impl Checker<'_> {
         let snapshot = Arc::clone(&self.view.snapshot);
         let count = snapshot.checkpoint.segment_count();
         if count > MAX_SEGMENTS {
-            self.problem(format!("checkpoint: {count} segments, at most 40 are legal"));
+            self.problems.add(format!("checkpoint: {count} segments, at most 40 are legal"));
         }
         // What the pointers of the segment checked next lead into.
         let mut below: Option<Below> = None;
@@ -169,7 +133,7 @@ impl Checker<'_> {
                 && map.is_complete
                 && map.pages != level.left.size
             {
-                self.problem(format!(
+                self.problems.add(format!(
                     "segment at page {} has {} pages, the checkpoint says {}",
                     level.left.first, map.pages, level.left.size
                 ));
@@ -185,7 +149,8 @@ impl Checker<'_> {
             && last.as_ref() >= split
         {
             let first = map.key_pages.first().map_or(0, |page| page.id);
-            self.problem(format!("page {first}: a merge wrote keys at or above its split key"));
+            self.problems
+                .add(format!("page {first}: a merge wrote keys at or above its split key"));
         }
     }
 
@@ -200,8 +165,8 @@ impl Checker<'_> {
         let Some(split) = split else { return Ok(()) };
         let mut cursor = SegmentCursor::new(Arc::clone(run));
         let stands = cursor.at(self.pager, position);
-        if self.noted(stands)?.is_some() && cursor.is_valid() && cursor.key() < split {
-            self.problem(format!(
+        if self.problems.noted(stands)?.is_some() && cursor.is_valid() && cursor.key() < split {
+            self.problems.add(format!(
                 "page {}: merge input {index} stands below the split key",
                 position.page
             ));
@@ -211,26 +176,23 @@ impl Checker<'_> {
 
     fn visible_entries(&mut self) -> Result<()> {
         let mut cursor = MergedCursor::new(self.view);
-        let mut stands = self.noted(cursor.first(self.view))?.is_some();
+        let mut stands = self.problems.noted(cursor.first(self.view))?.is_some();
         while stands && cursor.is_valid() {
             self.report.entries += 1;
             if self.report.entries.is_multiple_of(ENTRIES_PER_CALL) {
                 self.advance(0)?;
             }
             let loaded = cursor.load_value(self.view);
-            self.noted(loaded)?;
+            self.problems.noted(loaded)?;
             let moved = cursor.next(self.view);
-            stands = self.noted(moved)?.is_some();
+            stands = self.problems.noted(moved)?.is_some();
         }
         let total = self.total;
         self.advance(total)
     }
 
     fn finish(mut self) -> CheckReport {
-        self.report.problems.dedup();
-        if self.untold > 0 {
-            self.report.problems.push(format!("and {} more problems", self.untold));
-        }
+        self.report.problems = self.problems.finish();
         self.report
     }
 }

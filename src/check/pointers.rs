@@ -60,7 +60,7 @@ pub(super) fn check_pointer(
     }
     let id = run.real_id(checker.pager.geometry(), pointer);
     let Some(target) = index.get(&id).and_then(|&at| map.key_pages.get(at)) else {
-        checker.problem(format!(
+        checker.problems.add(format!(
             "page {page}: record {cell} points to page {id}, which no key of the next segment \
              begins on"
         ));
@@ -69,7 +69,7 @@ pub(super) fn check_pointer(
     let is_behind = |first: &KeyBuffer| first.as_ref() > key;
     if is_behind(&target.first) && map.key_pages.first().is_some_and(|page| !is_behind(&page.first))
     {
-        checker.problem(format!(
+        checker.problems.add(format!(
             "page {page}: record {cell} points to page {id}, behind where its key belongs"
         ));
     }
@@ -112,11 +112,11 @@ pub(super) fn check_btree(
             continue;
         }
         let found = descend(&pager, run, target.first.as_ref(), &mut page, &mut scratch);
-        if checker.noted(found)?.is_none() {
+        if checker.problems.noted(found)?.is_none() {
             continue;
         }
         if page.id() != target.id && entered != Some(page.id()) {
-            checker.problem(format!(
+            checker.problems.add(format!(
                 "page {}: the b-tree leads to page {} instead",
                 target.id,
                 page.id()
@@ -125,7 +125,7 @@ pub(super) fn check_btree(
         let before = at.checked_sub(1).and_then(|before| map.key_pages.get(before));
         let steps_on = before.is_none_or(|before| before.flags.contains(PageFlags::SKIP_NEXT));
         if skipped && !steps_on {
-            checker.problem(format!(
+            checker.problems.add(format!(
                 "page {}: left out of the b-tree, but the page before does not say so",
                 target.id
             ));
@@ -152,25 +152,29 @@ impl Nodes<'_> {
         all_known: bool,
         (low, high): (Option<&KeyBuffer>, Option<&KeyBuffer>),
     ) -> Result<()> {
-        let Some(page) = checker.noted(self.pager.real_page(self.run, id))? else { return Ok(()) };
+        let Some(page) = checker.problems.noted(self.pager.real_page(self.run, id))? else {
+            return Ok(());
+        };
         if !page.is_btree() {
             if depth == 0 {
-                checker.problem(format!("page {id}: root of a b-tree is a data page"));
+                checker.problems.add(format!("page {id}: root of a b-tree is a data page"));
             } else if all_known && !self.known.contains(&id) {
-                checker.problem(format!("page {id}: a b-tree leads here, but no key begins here"));
+                checker
+                    .problems
+                    .add(format!("page {id}: a b-tree leads here, but no key begins here"));
             }
             if *self.leaf_depth.get_or_insert(depth) != depth {
-                checker.problem(format!("page {id}: b-tree is not equally deep everywhere"));
+                checker.problems.add(format!("page {id}: b-tree is not equally deep everywhere"));
             }
             return Ok(());
         }
         if depth >= MAX_DEPTH || !self.seen.insert(id) {
-            checker.problem(format!("page {id}: b-tree has a loop or more than 32 levels"));
+            checker.problems.add(format!("page {id}: b-tree has a loop or more than 32 levels"));
             return Ok(());
         }
         let mut left: Option<KeyBuffer> = low.cloned();
         for index in 0..=page.cell_count() {
-            let Some(child) = checker.noted(page.btree_child(index))? else { continue };
+            let Some(child) = checker.problems.noted(page.btree_child(index))? else { continue };
             let child = self.run.real_id(self.pager.geometry(), child);
             if index == page.cell_count() {
                 self.node(checker, child, depth + 1, all_known, (left.as_ref(), high))?;
@@ -179,13 +183,13 @@ impl Nodes<'_> {
             let mut key = KeyBuffer::default();
             let at = CellPosition { page: id, cell: index as u32 };
             let read = stored_key(self.pager, self.run, at, &mut key);
-            if checker.noted(read)?.is_none() {
+            if checker.problems.noted(read)?.is_none() {
                 continue;
             }
             let too_low = left.as_ref().is_some_and(|left| left.as_ref() >= key.as_ref());
             let too_high = high.is_some_and(|high| key.as_ref() >= high.as_ref());
             if too_low || too_high {
-                checker.problem(format!("page {id}: b-tree key {index} is out of order"));
+                checker.problems.add(format!("page {id}: b-tree key {index} is out of order"));
             }
             self.node(checker, child, depth + 1, all_known, (left.as_ref(), Some(&key)))?;
             left = Some(key);

@@ -67,7 +67,7 @@ pub(super) fn walk(
         checker.report.pages += 1;
         walk.map.pages += 1;
         let read = pager.turn_to(run, id, &mut page);
-        let next = if checker.noted(read)?.is_some() {
+        let next = if checker.problems.noted(read)?.is_some() {
             walk.page(checker, &page)?;
             pager.next_id(run, &page)
         } else {
@@ -75,12 +75,13 @@ pub(super) fn walk(
             walk.missing = None;
             pager.next_id_unread(run, id)
         };
-        match checker.noted(next)? {
+        match checker.problems.noted(next)? {
             Some(Some(next)) => id = next,
             Some(None) => {
                 if walk.missing.is_some_and(|missing| missing > 0) {
                     checker
-                        .problem(format!("page {id}: a record runs past the end of its segment"));
+                        .problems
+                        .add(format!("page {id}: a record runs past the end of its segment"));
                 }
                 return Ok(walk.finish());
             }
@@ -90,7 +91,7 @@ pub(super) fn walk(
             }
         }
     }
-    checker.problem(format!("page {id}: pages of the segment do not end"));
+    checker.problems.add(format!("page {id}: pages of the segment do not end"));
     walk.map.is_complete = false;
     Ok(walk.finish())
 }
@@ -108,9 +109,9 @@ impl Walk<'_> {
         let footer = *page.footer();
         if page.cell_count() > 0 {
             let first = footer.cell_offset(page.bytes(), 0).map_err(|rule| page.broken(rule));
-            let first = checker.noted(first)?;
+            let first = checker.problems.noted(first)?;
             if first.is_some_and(|first| self.missing.is_some_and(|left| left > first as u64)) {
-                checker.problem(format!("page {}: a record begins inside another", page.id()));
+                checker.problems.add(format!("page {}: a record begins inside another", page.id()));
             }
         }
         let held = footer.content_end as u64;
@@ -124,13 +125,15 @@ impl Walk<'_> {
 
     fn cell(&mut self, checker: &mut Checker<'_>, page: &Page, index: usize) -> Result<()> {
         let pager = std::sync::Arc::clone(checker.pager);
-        let Some(cell) = checker.noted(page.data_cell(index))? else {
+        let Some(cell) = checker.problems.noted(page.data_cell(index))? else {
             self.missing = None;
             return Ok(());
         };
         let wanted = cell.key_len as u64 + cell.value_len as u64;
         if wanted > self.run.byte_budget(pager.geometry()) {
-            checker.problem(format!("page {}: record {index} is larger than the file", page.id()));
+            checker
+                .problems
+                .add(format!("page {}: record {index} is larger than the file", page.id()));
             self.missing = None;
             return Ok(());
         }
@@ -140,15 +143,17 @@ impl Walk<'_> {
         self.key.bytes.clear();
         let body = (0, cell.key_len);
         let read = read_body(&pager, self.run, page, &cell, body, &mut self.key.bytes);
-        if checker.noted(read)?.is_none() {
+        if checker.problems.noted(read)?.is_none() {
             return Ok(());
         }
         if self.has_previous && self.previous.as_ref() >= self.key.as_ref() {
-            checker.problem(format!("page {}: key of record {index} does not ascend", page.id()));
+            checker
+                .problems
+                .add(format!("page {}: key of record {index} does not ascend", page.id()));
         }
         let repeats = cell.flags.contains(EntryFlags::RANGE.union(EntryFlags::POINT_DELETE));
         if repeats && cell.flags.contains(EntryFlags::INSERT) {
-            checker.problem(format!("page {}: record {index} is contradictory", page.id()));
+            checker.problems.add(format!("page {}: record {index} is contradictory", page.id()));
         }
         if let Some(below) = self.below {
             let at = (page.id(), index);
@@ -168,10 +173,12 @@ impl Walk<'_> {
     fn btree_page(&mut self, checker: &mut Checker<'_>, page: &Page) -> Result<()> {
         let mut previous: Option<KeyRef<'_>> = None;
         for index in 0..page.cell_count() {
-            let Some(cell) = checker.noted(page.btree_cell(index))? else { continue };
+            let Some(cell) = checker.problems.noted(page.btree_cell(index))? else { continue };
             let BtreeKey::Direct(key) = cell.key else { continue };
             if previous.is_some_and(|previous| previous >= key) {
-                checker.problem(format!("page {}: b-tree key {index} does not ascend", page.id()));
+                checker
+                    .problems
+                    .add(format!("page {}: b-tree key {index} does not ascend", page.id()));
             }
             previous = Some(key);
         }

@@ -459,7 +459,7 @@ mod tests {
         for flags in [0, 1] {
             let good = page(&cells, flags, 17);
             for at in (0..30).chain(230..256) {
-                for value in 0..=255 {
+                for value in (0..=255).step_by(if cfg!(miri) { 51 } else { 1 }) {
                     let mut bytes = good.clone();
                     bytes[at] = value;
                     let Ok(footer) = Footer::parse(&bytes) else { continue };

@@ -17,7 +17,7 @@ pub(crate) use reader::LogOperation;
 use recovery::Recovery;
 pub(crate) use recovery::{LogEntry, recover, visit_records};
 pub(crate) use regions::reclaim;
-pub(crate) use writer::{LogMark, LogWriter};
+pub(crate) use writer::{LogMark, LogWriter, end_at};
 
 #[cfg(test)]
 mod hostile_tests;

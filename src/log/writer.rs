@@ -70,8 +70,6 @@ pub(crate) struct LogWriter {
     stage: Stage,
     /// Size of the file, once it was needed.
     file_size: Option<u64>,
-    /// A sync failed: nobody knows which of the earlier bytes are safe.
-    sync_failed: bool,
 }
 
 /// How far the transaction is.
@@ -104,8 +102,12 @@ impl LogWriter {
             before: LogState::default(),
             stage: Stage::Idle,
             file_size: None,
-            sync_failed: false,
         }
+    }
+
+    /// The log file.
+    pub(crate) fn file(&self) -> &Arc<dyn File> {
+        &self.file
     }
 
     /// Starts a transaction at the end of the log that `state` describes. Under full durability
@@ -199,16 +201,14 @@ impl LogWriter {
         }
     }
 
-    /// Writes what is left and the commit record; with `sync`, returns when it is safe. After an
-    /// error the transaction is not committed and must be rolled back.
+    /// Writes what is left and the commit record; with `will_sync`, prepared for the sync of the
+    /// file that makes it safe. After an error the transaction is not committed and must be rolled
+    /// back.
     ///
     /// # Errors
-    /// `Io`, `Full`; `Poisoned` with `sync` once a sync failed.
-    pub(crate) fn commit(&mut self, sync: bool) -> Result<()> {
+    /// `Io`, `Full`.
+    pub(crate) fn commit(&mut self, will_sync: bool) -> Result<()> {
         self.usable()?;
-        if sync && self.sync_failed {
-            return Err(Error::new(ErrorKind::Poisoned(Cow::Borrowed("a sync of the log failed"))));
-        }
         let padding_room = if self.sector > 1 { self.sector + MAX_JUMP_LEN } else { 0 };
         self.jump_if_required(COMMIT_LEN as u64 + padding_room)?;
         if self.sector > 1 {
@@ -224,13 +224,10 @@ impl LogWriter {
         self.stage = Stage::CommitFailed;
         self.fold_rest();
         self.buffer.extend_from_slice(&self.checksum.to_bytes());
-        if sync {
+        if will_sync {
             self.grow_with_zeros();
         }
         self.write()?;
-        if sync {
-            self.file.sync().during("syncing the log").inspect_err(|_| self.sync_failed = true)?;
-        }
         self.stage = Stage::Committed;
         Ok(())
     }
@@ -265,8 +262,7 @@ impl LogWriter {
             // The commit record may stand in the file: end the log before it, so that a crash
             // does not bring back what was reported as failed. If this fails too, nothing is
             // lost but that certainty.
-            let [.., last] = self.before.regions;
-            let _ = self.file.write_at(last.end, &[log_record::END]);
+            let _ = end_at(&*self.file, &self.before);
         }
         self.reset();
     }
@@ -406,6 +402,12 @@ impl LogWriter {
     }
 }
 
+/// Ends the log where `state` says, so that recovery finds nothing of what was written since.
+pub(crate) fn end_at(file: &dyn File, state: &LogState) -> Result<()> {
+    let [.., last] = state.regions;
+    file.write_at(last.end, &[log_record::END]).during("ending the log")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -446,6 +448,7 @@ mod tests {
             writer.insert(b"key", b"value").unwrap();
             assert_eq!(file.inner().writes, if round == 1 { 0 } else { round });
             writer.commit(true).unwrap();
+            writer.file().sync().unwrap();
             writer.end(&mut state).unwrap();
             // The first one makes the file longer.
             assert_eq!(file.writes_and_syncs(), (round + 1, round));
@@ -485,21 +488,16 @@ mod tests {
     }
 
     #[test]
-    fn failed_sync_is_not_a_commit_and_ends_full_durability() {
+    fn a_commit_that_was_written_can_be_taken_back() {
         let (file, mut writer, mut state) = start();
         let before = state;
         writer.begin(&mut state, 512).unwrap();
         writer.insert(b"a", b"1").unwrap();
-        file.inner().fail_sync = true;
-        assert_eq!(writer.commit(true).unwrap_err().code(), 10);
-        assert_eq!(writer.end(&mut state).unwrap_err().code(), 21);
-        writer.rollback(&mut state);
-        assert_eq!(state, before);
+        writer.commit(true).unwrap();
+        writer.end(&mut state).unwrap();
+        assert_ne!(file.bytes()[0], log_record::END);
+        end_at(&*file, &before).unwrap();
         assert_eq!(file.bytes()[0], log_record::END);
-        file.inner().fail_sync = false;
-        writer.begin(&mut state, 512).unwrap();
-        assert_eq!(writer.commit(true).unwrap_err().name(), "Poisoned");
-        writer.rollback(&mut state);
     }
 
     #[test]

@@ -59,6 +59,8 @@ pub(crate) struct Pager {
     mapped: Mutex<Mapped>,
     pages_read: AtomicU64,
     pages_written: AtomicU64,
+    /// The largest size the file was seen to have; it only grows while anybody has it open.
+    size_seen: AtomicU64,
     /// Page size and pages per block as powers of two, and the first page of block 1: what finding
     /// a plain page needs.
     page_shift: u32,
@@ -85,6 +87,7 @@ impl Pager {
             mapped: Mutex::default(),
             pages_read: AtomicU64::new(0),
             pages_written: AtomicU64::new(0),
+            size_seen: AtomicU64::new(0),
             page_shift: page_size.trailing_zeros(),
             block_shift: pages_per_block.trailing_zeros(),
             first_page: geometry.first_on_block(1),
@@ -132,10 +135,20 @@ impl Pager {
     ) -> Result<Run> {
         let last = segment.last.max(segment.first).max(segment.root);
         let end = last.saturating_mul(u64::from(self.geometry.page_size()));
-        let bytes = self.file.size().during("read the size of the file")?;
-        let held = bytes.div_ceil(u64::from(self.geometry.block_size()));
-        let held = u32::try_from(held).unwrap_or(u32::MAX).min(block_count);
+        let held = self.blocks_held(block_count)?;
         Ok(Run::new(segment, redirects, (block_count, held), self.map_covering(end)?))
+    }
+
+    /// How many of the first `count` blocks the file reaches. Every snapshot asks for each of its
+    /// segments, so the system is asked only while the answer may change.
+    fn blocks_held(&self, count: u32) -> Result<u32> {
+        let blocks = |bytes: u64| bytes.div_ceil(u64::from(self.geometry.block_size()));
+        let mut held = blocks(self.size_seen.load(Ordering::Relaxed));
+        if held < u64::from(count) {
+            let size = self.file.size().during("read the size of the file")?;
+            held = blocks(self.size_seen.fetch_max(size, Ordering::Relaxed).max(size));
+        }
+        Ok(u32::try_from(held).unwrap_or(u32::MAX).min(count))
     }
 
     /// Drops cached pages of a block that is about to be written. Maps need nothing.
@@ -143,6 +156,11 @@ impl Pager {
         let (first, last) =
             (self.geometry.first_on_block(block), self.geometry.last_on_block(block));
         self.cache.forget(first..=last);
+    }
+
+    /// Drops all cached pages: another process may have recycled their blocks.
+    pub(crate) fn forget_all(&self) {
+        self.cache.forget(0..=PageId::MAX);
     }
 
     /// Page `id` as named inside the segment of `run` or by a pointer into it: moved blocks are

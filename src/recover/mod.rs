@@ -12,7 +12,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 
-use crate::check::{damage_text, is_damage};
+use crate::check::Problems;
 use crate::checkpoint;
 use crate::env::{Access, Env, EnvError, File, FilePath};
 use crate::error::{Error, ErrorKind, IoContext, Result};
@@ -24,9 +24,6 @@ use crate::work::Progress;
 use std::path::Path;
 use std::sync::Arc;
 use target::Target;
-
-/// Problems that are told one by one; the others are counted.
-const MAX_PROBLEMS: usize = 100;
 
 /// What [`recover`] saved, and what it could not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -131,38 +128,12 @@ fn refuse_existing(env: &dyn Env, path: &FilePath) -> Result<()> {
 #[derive(Default)]
 struct Report {
     told: RecoverReport,
-    untold: u64,
+    problems: Problems,
 }
 
 impl Report {
-    fn problem(&mut self, what: String) {
-        if self.told.problems.last() == Some(&what) {
-            return;
-        }
-        if self.told.problems.len() < MAX_PROBLEMS {
-            self.told.problems.push(what);
-        } else {
-            self.untold += 1;
-        }
-    }
-
-    /// Notes damage; other errors end the work.
-    fn noted<T>(&mut self, outcome: Result<T>) -> Result<Option<T>> {
-        match outcome {
-            Ok(value) => Ok(Some(value)),
-            Err(error) if is_damage(&error) => {
-                self.problem(damage_text(&error));
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    fn finish(mut self) -> RecoverReport {
-        if self.untold > 0 {
-            self.told.problems.push(format!("and {} more problems", self.untold));
-        }
-        self.told
+    fn finish(self) -> RecoverReport {
+        RecoverReport { problems: self.problems.finish(), ..self.told }
     }
 }
 
@@ -174,13 +145,13 @@ fn best_checkpoint(file: &dyn File, report: &mut Report) -> Result<Option<Checkp
         let found = match outcome {
             None => continue,
             Some(Err(error)) => {
-                report.problem(damage_text(&error));
+                report.problems.add_damage(&error);
                 continue;
             }
             Some(Ok(found)) => found,
         };
         if !proven {
-            report.problem(format!("meta page {page}: the checksum is wrong"));
+            report.problems.add(format!("meta page {page}: the checksum is wrong"));
         }
         let rank = (proven, found.id);
         if best.as_ref().is_none_or(|(proven, best)| rank > (*proven, best.id)) {
@@ -212,5 +183,5 @@ fn save_log(
         }
         LogEntry::Commit | LogEntry::Padding { .. } | LogEntry::Jump { .. } => Ok(()),
     });
-    report.noted(replayed).map(|_| ())
+    report.problems.noted(replayed).map(|_| ())
 }

@@ -25,7 +25,7 @@ pub(super) fn save(file: &dyn File, target: &mut Target<'_>, report: &mut Report
     if size <= DATA_START {
         return Ok(());
     }
-    report.problem("no checkpoint can be read; pages are searched for".to_owned());
+    report.problems.add("no checkpoint can be read; pages are searched for".to_owned());
     let mut best = (0, 0);
     let mut page_size = MIN_PAGE_SIZE;
     while page_size <= MAX_PAGE_SIZE {
@@ -40,7 +40,7 @@ pub(super) fn save(file: &dyn File, target: &mut Target<'_>, report: &mut Report
     }
     let (bytes, page_size) = best;
     if bytes == 0 {
-        report.problem("no data pages were found".to_owned());
+        report.problems.add("no data pages were found".to_owned());
         return Ok(());
     }
     let mut spilled: Option<Spilled> = None;

@@ -86,12 +86,12 @@ impl Saver<'_, '_> {
                 .map(|below| stored_key(self.pager, below, merge.split, &mut key))
                 .unwrap_or(Ok(())),
         };
-        if self.report.noted(read)?.is_some() && !key.bytes.is_empty() {
+        if self.report.problems.noted(read)?.is_some() && !key.bytes.is_empty() {
             return Ok(Some(key));
         }
         let mut cursor = SegmentCursor::new(Arc::clone(left));
         let last = cursor.last(self.pager);
-        if self.report.noted(last)?.is_none() || !cursor.is_valid() {
+        if self.report.problems.noted(last)?.is_none() || !cursor.is_valid() {
             return Ok(None);
         }
         key.set(cursor.key());
@@ -117,7 +117,7 @@ impl Saver<'_, '_> {
             self.target.advance(page_size)?;
             self.report.told.pages_read += 1;
             let read = self.pager.turn_to(run, id, &mut page);
-            let next = if self.report.noted(read)?.is_some() {
+            let next = if self.report.problems.noted(read)?.is_some() {
                 self.page(run, &page, &mut range)?;
                 self.pager.next_id(run, &page)
             } else {
@@ -127,7 +127,7 @@ impl Saver<'_, '_> {
             };
             let next = match &mut from_behind {
                 Some(rest) => rest.pop(),
-                None => match self.report.noted(next)? {
+                None => match self.report.problems.noted(next)? {
                     Some(next) => next,
                     None => {
                         // The chain is broken: what can be reached from the end is saved as well.
@@ -145,25 +145,27 @@ impl Saver<'_, '_> {
                 }
             }
         }
-        self.report.problem(format!("page {id}: pages of the segment do not end"));
+        self.report.problems.add(format!("page {id}: pages of the segment do not end"));
         Ok(())
     }
 
     /// Pages from the last one back to where the chain breaks or to page `known`; last first.
     fn pages_from_behind(&mut self, run: &Run, known: PageId) -> Result<Vec<PageId>> {
         let mut out = Vec::new();
-        let Some(mut id) = self.report.noted(self.pager.last_id(run))? else { return Ok(out) };
+        let Some(mut id) = self.report.problems.noted(self.pager.last_id(run))? else {
+            return Ok(out);
+        };
         let mut page = Page::default();
         for _ in 0..run.page_budget(self.pager.geometry()) {
             if id == known || id == run.segment.first {
                 break;
             }
             let read = self.pager.turn_to(run, id, &mut page);
-            if self.report.noted(read)?.is_none() {
+            if self.report.problems.noted(read)?.is_none() {
                 break;
             }
             out.push(id);
-            match self.report.noted(self.pager.previous_id(run, &page))? {
+            match self.report.problems.noted(self.pager.previous_id(run, &page))? {
                 Some(Some(previous)) => id = previous,
                 _ => break,
             }
@@ -178,7 +180,7 @@ impl Saver<'_, '_> {
         let mut is_damaged = false;
         for index in 0..page.cell_count() {
             let saved = self.cell(run, page, index, range);
-            if self.report.noted(saved)?.is_none() {
+            if self.report.problems.noted(saved)?.is_none() {
                 is_damaged = true;
                 range.lose();
             }

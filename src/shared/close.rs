@@ -2,12 +2,14 @@
 //!
 //! Order matters: the log goes only after the checkpoint that replaces it is on disk, and the file
 //! is cut only after the log's removal is, because a file cut to nothing would replay an old log
-//! from its start.
+//! from its start. The log and the shared memory go together or not at all: whoever finds the memory
+//! goes on in the log where it says.
 
 use super::Shared;
+use super::connect::{Held, Obstacle, disconnect, is_free, persist, take};
 use super::roles::Role;
 use super::view::old_tree_pending;
-use crate::env::EnvError;
+use crate::env::{EnvError, LockId, LockMode};
 use crate::error::{BusyRole, Error, IoContext, Result};
 use crate::format::geometry::DATA_START;
 use crate::options::Durability;
@@ -17,7 +19,11 @@ impl Shared {
     /// Ends one handle; the last one shuts down unless snapshots are still read, in which case the
     /// last of those does.
     pub(crate) fn leave(&self) -> Result<()> {
-        if self.handles.fetch_sub(1, Ordering::AcqRel) > 1 || self.in_use() {
+        if self.handles.fetch_sub(1, Ordering::AcqRel) > 1 {
+            return Ok(());
+        }
+        self.background.stop_if(|| self.handles.load(Ordering::Acquire) == 0);
+        if self.in_use() {
             return Ok(());
         }
         self.shut_down()
@@ -43,16 +49,51 @@ impl Shared {
         }
         let outcome = if self.read_only {
             Ok(())
+        } else if self.slots.is_some() {
+            self.leave_company()
         } else {
             // Poisoned, it does nothing, and says so: nothing was put on disk.
-            self.check_writable().and_then(|()| self.put_everything_on_disk())
+            self.check_writable().and_then(|()| self.put_everything_on_disk(true))
         };
-        outcome.map_err(|error| error.on(&self.path))
+        let left = if self.slots.is_some() { disconnect(&*self.file) } else { Ok(()) };
+        outcome.and(left).map_err(|error| error.on(&self.path))
     }
 
-    fn put_everything_on_disk(&self) -> Result<()> {
-        let timeout = std::time::Duration::ZERO;
+    /// Leaves shared mode. The last read-write client of all processes puts everything on disk; what
+    /// read-only clients still need stays.
+    fn leave_company(&self) -> Result<()> {
+        let file = &*self.file;
+        // DMS1 is kept to the end, when all locks are given back: nobody comes in meanwhile.
+        persist(&*self.env, self.busy_timeout, || {
+            let connecting = take(file, LockId::DMS1, LockMode::Exclusive)?;
+            Ok(connecting.map(Held::keep).ok_or(Obstacle::Connecting))
+        })?;
+        file.lock(LockId::DMS2, LockMode::Unlock).during("unlocking the database file")?;
+        if !is_free(file, LockId::DMS2, LockMode::Exclusive)? {
+            return Ok(());
+        }
+        self.check_writable()?;
+        let alone = is_free(file, LockId::DMS3, LockMode::Exclusive)?
+            && is_free(file, LockId::READ_ONLY_TRANSACTION, LockMode::Exclusive)?;
+        self.put_everything_on_disk(alone)?;
+        if alone {
+            let shm = self.state.lock().shm.clone();
+            shm.release(true)?;
+        }
+        Ok(())
+    }
+
+    /// Flushes and writes a checkpoint; with nobody else `alone`, removes the log and cuts the file.
+    fn put_everything_on_disk(&self, alone: bool) -> Result<()> {
+        let timeout = self.busy_timeout;
         let _writer = self.borrow_role(Role::Writer, timeout)?;
+        self.settle_group()?;
+        if self.slots.is_some() {
+            // Repairs what a dead writer left, then looks at what others have done.
+            self.refresh_for_writing(None, &mut None)?;
+            let _worker = self.borrow_role(Role::Worker, timeout)?;
+            self.refresh_for_work()?;
+        }
         let trees = {
             let state = self.state.lock();
             old_tree_pending(&state.header, &state.snapshot) || state.header.live.node != 0
@@ -62,6 +103,9 @@ impl Shared {
         }
         if self.holds_anything() {
             self.checkpoint(&self.settings, timeout)?;
+        }
+        if !alone {
+            return Ok(());
         }
         self.remove_log()?;
         self.cut_file()
@@ -113,6 +157,7 @@ pub(crate) fn log_failed_close(error: &Error) {
 
 impl Drop for Shared {
     fn drop(&mut self) {
+        self.background.stop_if(|| true);
         if !self.is_closed() {
             *self.handles.get_mut() = 0;
             if let Err(error) = self.shut_down() {

@@ -45,7 +45,7 @@ fn segment_info(segment: &Segment) -> SegmentInfo {
 impl Shared {
     /// How many blocks, from the first, hold anything.
     pub(super) fn blocks_in_use(&self) -> Result<u32> {
-        let view = self.view();
+        let view = self.view()?;
         let free = free_list(&view.read)?;
         let mut blocks = view.read.snapshot.checkpoint.block_count;
         while blocks > 0 && free.contains(blocks) {
@@ -56,20 +56,23 @@ impl Shared {
 
     /// Sizes and counters.
     pub(crate) fn stats(&self) -> Result<Stats> {
-        let view = self.view();
+        let view = self.view()?;
         let free = free_list(&view.read)?;
         let file_bytes = self.file_bytes()?;
+        if self.slots.is_some() {
+            self.refresh_checkpoint(&view.read.shm)?;
+        }
         let state = self.state.lock();
         let checkpoint = &view.read.snapshot.checkpoint;
-        let page_size = self.pager.geometry().page_size();
+        let page_size = view.read.pager.geometry().page_size();
         let unsynced = checkpoint.pages_written.wrapping_sub(state.checkpoint_pages);
         Ok(Stats {
             live_tree_bytes: view.read.live.bytes.into(),
             old_tree_bytes: view.read.old.map_or(0, |old| old.bytes.into()),
             memory_bytes: u64::from(state.shm.chunk_count()) * crate::env::CHUNK_BYTES as u64,
-            cache_bytes: self.pager.cache_bytes() as u64,
+            cache_bytes: view.read.pager.cache_bytes() as u64,
             page_size,
-            block_size: self.pager.geometry().block_size(),
+            block_size: view.read.pager.geometry().block_size(),
             compression_id: checkpoint.compression,
             snapshot_id: checkpoint.id,
             checkpoint_id: state.checkpoint_id,
@@ -77,7 +80,7 @@ impl Shared {
             block_count: checkpoint.block_count,
             free_blocks: free.iter().count() as u32,
             file_bytes,
-            log_bytes: state
+            log_bytes: view
                 .header
                 .log
                 .regions
@@ -86,19 +89,19 @@ impl Shared {
                 .sum(),
             level_count: checkpoint.levels.len(),
             segment_count: checkpoint.segment_count(),
-            pages_read: self.pager.pages_read(),
-            pages_written: self.pager.pages_written(),
-            user_version: view.user_version,
+            pages_read: view.read.pager.pages_read(),
+            pages_written: view.read.pager.pages_written(),
+            user_version: view.header.user_version,
             recovery: self.recovery,
         })
     }
 
     /// Levels, free blocks, redirects, log regions.
     pub(crate) fn structure(&self) -> Result<Structure> {
-        let view = self.view();
+        let view = self.view()?;
         let snapshot = &view.read.snapshot;
         let levels = snapshot.checkpoint.levels.iter().zip(&snapshot.levels);
-        let regions = self.state.lock().header.log.regions;
+        let regions = view.header.log.regions;
         Ok(Structure {
             levels: levels
                 .map(|(level, read)| LevelInfo {
@@ -127,11 +130,11 @@ impl Shared {
 
     /// Ids of the pages of the segment that begins at page `first`.
     pub(crate) fn segment_pages(&self, first: PageId) -> Result<Vec<PageId>> {
-        let view = self.view();
+        let view = self.view()?;
         let run = runs(&view.read.snapshot).find(|run| run.segment.first == first);
         let run = run.ok_or_else(|| Error::misuse(format!("no segment begins at page {first}")))?;
         let mut pages = Vec::new();
-        walk(&self.pager, run, &mut |id| {
+        walk(&view.read.pager, run, &mut |id| {
             pages.push(id);
             true
         })?;
@@ -140,15 +143,15 @@ impl Shared {
 
     /// A page of a segment, decoded.
     pub(crate) fn page(&self, id: PageId) -> Result<PageInfo> {
-        let view = self.view();
+        let view = self.view()?;
         for run in runs(&view.read.snapshot) {
             let mut found = false;
-            walk(&self.pager, run, &mut |at| {
+            walk(&view.read.pager, run, &mut |at| {
                 found |= at == id;
                 !found
             })?;
             if found {
-                return page_info(&self.pager, run, id);
+                return page_info(&view.read.pager, run, id);
             }
         }
         Err(Error::misuse(format!("no segment has a page {id}")))
@@ -161,7 +164,7 @@ impl Shared {
             Err(EnvError::NotFound) => return Ok(Vec::new()),
             Err(error) => return Err(error).during("opening the log"),
         };
-        let pointer = self.state.lock().snapshot.checkpoint.log;
+        let pointer = self.view()?.read.snapshot.checkpoint.log;
         let mut records = Vec::new();
         log::visit_records(&*file, pointer, &mut |offset, entry| {
             records.push((

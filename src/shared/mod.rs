@@ -3,39 +3,63 @@
 //! There is one [`Shared`] per file and process, found through the world's registry by the file's
 //! identity. It owns the state behind one mutex (`view`), the three roles (`roles`), the parts the
 //! one writer keeps between transactions (`writer`), and does flushes, merges and checkpoints
-//! (`work`). It is opened by recovering checkpoint and log (`open`, `recovery`) and ended by the
+//! (`work`), if asked on threads of its own (`background`). It is opened by recovering checkpoint and log (`open`, `recovery`) and ended by the
 //! last user (`close`).
 //!
-//! Lock order: registry, then role, then state. Nobody waits for a role with the state locked, and
+//! Lock order: registry, then role, then group of commits, then state. Nobody waits for a role with the state locked, and
 //! no input or output happens with the state locked.
 
+mod background;
 mod close;
+mod connect;
+mod exclusive_lock;
+mod group;
 mod guarded;
 mod inspect;
+mod load;
+mod newest;
+mod observe;
 mod open;
+mod queue;
+mod read_only;
 mod recovery;
+mod role_locks;
 mod roles;
+mod signal;
+mod slots;
+#[cfg(test)]
+mod slots_tests;
 mod view;
+mod wait;
 mod work;
 mod writer;
 
 use crate::env::{Env, File, FilePath};
 use crate::error::{Error, ErrorKind, Result};
-use crate::options::{Durability, Options, WorkObserver};
+use crate::options::{Durability, Options, Sharing, WorkObserver};
 use crate::pager::Pager;
 use crate::stats::RecoveryStats;
 use crate::work::WorkEvent;
+use background::BackgroundThreads;
+use group::CommitGroup;
 use guarded::Guarded;
+use read_only::Reader;
+use role_locks::RoleLocks;
 use roles::Roles;
+use slots::Slots;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
-use view::State;
+use std::time::Duration;
+use view::{Latest, State};
 use writer::WriterParts;
 
 pub(crate) use close::log_failed_close;
+pub(crate) use connect::lock_out_others;
+pub use exclusive_lock::ExclusiveLock;
 pub(crate) use inspect::{free_list, runs};
-pub(crate) use open::{choose_codec, lock_out_others};
+pub(crate) use observe::observe;
+pub(crate) use open::choose_codec;
 pub(crate) use view::View;
 pub(crate) use writer::WriterCore;
 
@@ -79,7 +103,22 @@ pub(crate) struct Shared {
     /// Codec of the pages: 1 = none.
     compression: u32,
     state: Guarded<State>,
+    /// What was read last; shared mode only.
+    latest: Mutex<Latest>,
     roles: Roles,
+    /// Reader slots; `None` in exclusive mode.
+    slots: Option<Arc<Slots>>,
+    /// What a read-only client in shared mode is attached to.
+    reader: Option<Reader>,
+    /// How long the handle that opened the file waits for others.
+    busy_timeout: Duration,
+    /// The mode asked for; whether the world could give it, `slots` tells.
+    sharing: Sharing,
+    /// The lock bytes of the roles; none where no other process can have the file open.
+    role_locks: Option<RoleLocks>,
+    background: BackgroundThreads,
+    /// Commits that wait for a sync of the log.
+    group: CommitGroup,
     /// Only touched by the holder of the writer role, so nobody ever waits here.
     writer: Mutex<Option<WriterParts>>,
     observer: Option<Arc<dyn WorkObserver>>,
@@ -120,7 +159,11 @@ impl Shared {
 
     /// Whether snapshots, iterators or a transaction are in use.
     pub(crate) fn in_use(&self) -> bool {
-        self.roles.is_taken(roles::Role::Writer) || self.state.lock().has_readers()
+        self.roles.is_taken(roles::Role::Writer)
+            || self.group.is_waiting()
+            || self.state.lock().has_readers()
+            || self.slots.as_ref().is_some_and(|slots| slots.any_held())
+            || self.reader.as_ref().is_some_and(Reader::is_reading)
     }
 
     fn tell(&self, event: WorkEvent) {

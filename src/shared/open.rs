@@ -1,23 +1,32 @@
-//! Opening: find or make the one [`Shared`] of a file, keeping other processes out.
+//! Opening: find or make the one [`Shared`] of a file.
 //!
-//! Single-process mode takes lock DMS2 exclusively for the whole life of the object, after making
-//! sure that no read-only client of another process is in; it also holds the first client lock, so
-//! that C's read-only clients see a live database and keep off the file. A read-only open instead
-//! holds the read-only-transaction lock, which stops every writer from reusing space.
+//! In shared mode the first client of all processes recovers checkpoint and log into the shared
+//! memory, and later ones take over what is there; in exclusive mode everything is this process's
+//! own. Which locks that takes is `connect`'s.
 
+use super::background::BackgroundThreads;
+use super::connect::{Neighbours, Obstacle, connect, lock_out_others, persist};
+use super::group::CommitGroup;
 use super::guarded::Guarded;
-use super::recovery::{self, Recovered};
+use super::load::load;
+use super::recovery::{self, Found, Recovered};
+use super::role_locks::RoleLocks;
 use super::roles::Roles;
+use super::slots::Slots;
 use super::view::State;
 use super::{Settings, Shared};
+use crate::checkpoint::{self, MetaPages};
 use crate::codec::Codec;
-use crate::env::{Access, Env, EnvError, File, FileId, FilePath, LockId, LockMode};
+use crate::env::{Access, Env, EnvError, File, FileId, FilePath};
 use crate::error::{BusyRole, Error, ErrorKind, IoContext, Result};
 use crate::format::checkpoint::{COMPRESSION_EMPTY, COMPRESSION_NONE, Checkpoint};
 use crate::format::geometry::Geometry;
-use crate::options::{Durability, Mapping, Options};
+use crate::format::tree_header::{LogRegion, LogState};
+use crate::options::{Durability, Mapping, Options, Sharing};
 use crate::pager::{Pager, PagerOptions};
+use crate::shm::Shm;
 use crate::sorted::Snapshot;
+use crate::stats::RecoveryStats;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
@@ -35,7 +44,9 @@ impl Shared {
                 return Err(cannot_open(error, "finding the directory").on(&given));
             }
         };
-        Self::open_path(env, &path, options).map_err(|error| error.on(&path))
+        let shared = Self::open_path(env, &path, options).map_err(|error| error.on(&path))?;
+        shared.start_background(options.background);
+        Ok(shared)
     }
 
     fn open_path(env: &Arc<dyn Env>, path: &FilePath, options: &Options) -> Result<Arc<Shared>> {
@@ -80,6 +91,12 @@ impl Shared {
             let what = "create_new: the database exists and is open in this process";
             return Err(Error::new(ErrorKind::CannotOpen(what.into())));
         }
+        if self.sharing != options.sharing {
+            return Err(Error::misuse(
+                "the database is open in this process in the other sharing mode; open it the same \
+                 way everywhere",
+            ));
+        }
         if self.read_only && !options.read_only {
             let what = "open for reading only in this process; close that handle first";
             return Err(Error::new(ErrorKind::CannotOpen(what.into())));
@@ -96,22 +113,107 @@ impl Shared {
         created: bool,
         options: &Options,
     ) -> Result<Arc<Shared>> {
-        lock_out_others(&**env, &*file, options)?;
+        if !env.is_current(path, &*file).during("looking for the database file")? {
+            return Err(Error::new(ErrorKind::CannotOpen(
+                "the file was removed or replaced while it was being opened; open it again".into(),
+            )));
+        }
+        let sharing = options.sharing == Sharing::Shared && env.capabilities().multi_process;
+        let opening = Opening { env, path, options };
+        let opened = match (sharing, options.read_only) {
+            (true, true) => return opening.read_only(file, key),
+            (true, false) => opening.shared(&file, created)?,
+            (false, _) => opening.exclusive(&file, created)?,
+        };
+        let slots = sharing.then(|| Slots::new(Arc::clone(&file)));
+        Ok(Arc::new(Self::assemble(&opening, file, key, opened, slots)))
+    }
+
+    /// Puts an object together.
+    pub(super) fn assemble(
+        opening: &Opening<'_>,
+        file: Arc<dyn File>,
+        key: &FileId,
+        opened: Opened,
+        slots: Option<Arc<Slots>>,
+    ) -> Shared {
+        let Opening { env, path, options } = opening;
+        let Opened { pager, state, recovery } = opened;
+        let role_locks =
+            slots.is_some().then(|| RoleLocks::new(Arc::clone(env), Arc::clone(&file)));
+        let compression = pager.codec().map_or(COMPRESSION_NONE, |codec| codec.id());
+        Shared {
+            env: Arc::clone(env),
+            path: (*path).clone(),
+            pager,
+            read_only: options.read_only,
+            recovery,
+            file,
+            registry_key: key.clone(),
+            tree_limit: options.tree_limit,
+            compression,
+            state: Guarded::new(env.mutex(), state),
+            latest: Mutex::default(),
+            roles: Roles::default(),
+            slots,
+            reader: None,
+            busy_timeout: options.busy_timeout,
+            sharing: options.sharing,
+            role_locks,
+            background: BackgroundThreads::default(),
+            group: CommitGroup::default(),
+            writer: Mutex::new(None),
+            observer: options.on_work.clone(),
+            settings: Settings::of(options),
+            handles: AtomicUsize::new(1),
+            closed: AtomicBool::new(false),
+            poisoned: OnceLock::new(),
+        }
+    }
+}
+
+/// A file that is being opened.
+pub(super) struct Opening<'a> {
+    pub(super) env: &'a Arc<dyn Env>,
+    pub(super) path: &'a FilePath,
+    pub(super) options: &'a Options,
+}
+
+/// What opening found.
+pub(super) struct Opened {
+    pub(super) pager: Arc<Pager>,
+    pub(super) state: State,
+    pub(super) recovery: RecoveryStats,
+}
+
+impl Opening<'_> {
+    /// Alone: locks everybody out and recovers into memory of this process.
+    fn exclusive(&self, file: &Arc<dyn File>, created: bool) -> Result<Opened> {
+        lock_out_others(&**self.env, &**file, self.options)?;
+        self.recover(file, created, Shm::heap()?)
+    }
+
+    /// As one of several clients: the first one recovers into the memory all share.
+    fn shared(&self, file: &Arc<dyn File>, created: bool) -> Result<Opened> {
+        connect(&**self.env, &**file, self.options.busy_timeout, |shm, neighbours| {
+            match neighbours {
+                Neighbours::Nobody => return self.recover(file, created, shm),
+                Neighbours::Readers => self.find_log(file, &shm)?,
+                Neighbours::Writers => {}
+            }
+            self.join(file, shm)
+        })
+    }
+
+    /// Finds the newest checkpoint and replays the log into `shm`.
+    pub(super) fn recover(&self, file: &Arc<dyn File>, created: bool, shm: Shm) -> Result<Opened> {
+        let Opening { env, path, options } = self;
         if created {
             env.sync_directory(path).during("syncing the directory of the new database")?;
         }
-        let found = recovery::find_checkpoint(&**env, path, &*file, options)?;
-        let codec = choose_codec(&found.checkpoint, options)?;
-        let compression = codec.as_ref().map_or(COMPRESSION_NONE, |codec| codec.id());
-        let checkpoint = &found.checkpoint;
-        let geometry = Geometry::new(checkpoint.page_size, checkpoint.block_size, codec.is_some())?;
-        let pager = Arc::new(Pager::new(
-            Arc::clone(&file),
-            geometry,
-            codec,
-            PagerOptions { cache_bytes: options.cache_bytes, map_bytes: map_limit(options) },
-        ));
-        let recovered = recovery::replay_log(&**env, path, &found, options)?;
+        let found = recovery::find_checkpoint(&***env, path, &**file, options)?;
+        let pager = self.pager(file, &found.checkpoint)?;
+        let recovered = recovery::replay_log(&***env, path, &found, options, shm)?;
         let Recovered { checkpoint, header, shm, stats, log_exists } = recovered;
         if log_exists && !options.read_only && options.durability != Durability::None {
             // Whoever wrote the checkpoint may have died before its sync. Log and blocks that
@@ -120,25 +222,67 @@ impl Shared {
         }
         let snapshot = Arc::new(Snapshot::new(checkpoint, &pager)?);
         let state = State::new(header, shm, snapshot, &found);
-        Ok(Arc::new(Shared {
-            env: Arc::clone(env),
-            path: path.clone(),
-            pager,
-            read_only: options.read_only,
-            recovery: stats,
-            file,
-            registry_key: key.clone(),
-            tree_limit: options.tree_limit,
-            compression,
-            state: Guarded::new(env.mutex(), state),
-            roles: Roles::default(),
-            writer: Mutex::new(None),
-            observer: options.on_work.clone(),
-            settings: Settings::of(options),
-            handles: AtomicUsize::new(1),
-            closed: AtomicBool::new(false),
-            poisoned: OnceLock::new(),
-        }))
+        Ok(Opened { pager, state, recovery: stats })
+    }
+
+    /// Lets the log begin anew where recovery will look for it, if it is gone: C lsm1 removes it at
+    /// the last close also when read-only clients keep the shared memory. Nobody can write now.
+    fn find_log(&self, file: &Arc<dyn File>, shm: &Shm) -> Result<()> {
+        shm.settle_tree_header()?;
+        let (mut header, _) = shm.load_tree_header()?;
+        let [.., last] = header.log.regions;
+        let held = recovery::log_size(&**self.env, self.path)?;
+        if held >= last.end {
+            return Ok(());
+        }
+        if let MetaPages::Found { checkpoint, .. } = checkpoint::read_newest(&**file)? {
+            let begin = checkpoint.log.offset();
+            header.log = LogState {
+                checksum: checkpoint.log.checksum,
+                snapshot_id: checkpoint.id,
+                regions: [
+                    LogRegion::default(),
+                    LogRegion::default(),
+                    LogRegion { start: begin, end: begin },
+                ],
+            };
+            shm.publish_tree_header(&header)?;
+        }
+        Ok(())
+    }
+
+    /// Takes over what other clients have in `shm`.
+    pub(super) fn join(&self, file: &Arc<dyn File>, shm: Shm) -> Result<Opened> {
+        let slots = Slots::new(Arc::clone(file));
+        let loaded = persist(&**self.env, self.options.busy_timeout, || {
+            Ok(load(&slots, &shm, None)?.ok_or(Obstacle::Connecting))
+        })?;
+        let checkpoint = Checkpoint::decode(&loaded.words)?;
+        // Which checkpoint is on disk is looked up, and confirmed, when it matters.
+        let found = Found { meta_page: 0, checkpoint };
+        let pager = self.pager(file, &found.checkpoint)?;
+        let snapshot = Arc::new(Snapshot::new(found.checkpoint.clone(), &pager)?);
+        let state = State::new(loaded.header, shm, snapshot, &found);
+        Ok(Opened { pager, state, recovery: RecoveryStats::default() })
+    }
+
+    /// Reads pages as `checkpoint` says they are.
+    pub(super) fn pager(
+        &self,
+        file: &Arc<dyn File>,
+        checkpoint: &Checkpoint,
+    ) -> Result<Arc<Pager>> {
+        let codec = choose_codec(checkpoint, self.options)?;
+        let geometry = Geometry::new(checkpoint.page_size, checkpoint.block_size, codec.is_some())?;
+        Ok(Arc::new(Pager::new(
+            Arc::clone(file),
+            geometry,
+            codec,
+            PagerOptions {
+                cache_bytes: self.options.cache_bytes,
+                map_bytes: map_limit(self.options),
+            },
+        )))
     }
 }
 
@@ -178,55 +322,6 @@ fn open_file(env: &dyn Env, path: &FilePath, options: &Options) -> Result<(Arc<d
             Ok((file, true))
         }
         Err(error) => Err(cannot_open(error, "opening the database file")),
-    }
-}
-
-/// Takes the locks of single-process mode.
-pub(crate) fn lock_out_others(env: &dyn Env, file: &dyn File, options: &Options) -> Result<()> {
-    let busy = |_| Error::busy(BusyRole::OtherProcess);
-    let started = env.now();
-    let mut pause = Duration::from_millis(1);
-    let attempt = || -> std::result::Result<(), EnvError> {
-        if options.read_only {
-            file.lock(LockId::DMS1, LockMode::Shared)?;
-            let free = file.test_lock(LockId::DMS2, 1, LockMode::Exclusive)?;
-            let outcome = if free {
-                file.lock(LockId::READ_ONLY_TRANSACTION, LockMode::Shared)
-            } else {
-                Err(EnvError::Busy)
-            };
-            file.lock(LockId::DMS1, LockMode::Unlock)?;
-            return outcome;
-        }
-        file.lock(LockId::DMS1, LockMode::Exclusive)?;
-        let mut outcome = file.lock(LockId::DMS2, LockMode::Exclusive);
-        for lock in [LockId::DMS3, LockId::READ_ONLY_TRANSACTION] {
-            if outcome.is_ok() && !file.test_lock(lock, 1, LockMode::Exclusive)? {
-                outcome = Err(EnvError::Busy);
-            }
-        }
-        if let (Ok(()), Some(client)) = (&outcome, LockId::client(0)) {
-            outcome = file.lock(client, LockMode::Exclusive);
-        }
-        if outcome.is_err() {
-            file.lock(LockId::DMS2, LockMode::Unlock)?;
-        }
-        file.lock(LockId::DMS1, LockMode::Unlock)?;
-        outcome
-    };
-    loop {
-        match attempt() {
-            Ok(()) => return Ok(()),
-            Err(EnvError::Busy) => {}
-            Err(error) => return Err(Error::io("locking the database file", error)),
-        }
-        let waited = env.now().saturating_sub(started);
-        let left = options.busy_timeout.saturating_sub(waited);
-        if left.is_zero() {
-            return Err(busy(()));
-        }
-        env.sleep(pause.min(left));
-        pause = (pause * 2).min(Duration::from_millis(100));
     }
 }
 

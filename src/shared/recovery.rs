@@ -2,12 +2,12 @@
 
 use crate::checkpoint::{self, MetaPages};
 use crate::env::{Access, Env, EnvError, File, FilePath};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::format::checkpoint::Checkpoint;
 use crate::format::tree_header::TreeHeader;
 use crate::log::{self, LogOperation};
 use crate::options::Options;
-use crate::shm::Shm;
+use crate::shm::{ReaderSlot, Shm};
 use crate::stats::RecoveryStats;
 use crate::tree::{self, TreeWriter, UndoList};
 use std::sync::Arc;
@@ -35,6 +35,16 @@ fn open_log(env: &dyn Env, path: &FilePath) -> Result<Option<Arc<dyn File>>> {
         Err(EnvError::NotFound) => Ok(None),
         Err(error) => Err(Error::io("opening the log", error)),
     }
+}
+
+/// Bytes of the log, 0 if there is none.
+pub(super) fn log_size(env: &dyn Env, path: &FilePath) -> Result<u64> {
+    open_log(env, path)?.map_or(Ok(0), |log| log.size().during("reading the size of the log"))
+}
+
+/// Whether there is a log.
+pub(super) fn has_log(env: &dyn Env, path: &FilePath) -> Result<bool> {
+    Ok(open_log(env, path)?.is_some())
 }
 
 /// Reads the newest valid checkpoint, or makes up the empty one for an empty file.
@@ -65,14 +75,15 @@ pub(super) fn find_checkpoint(
     }
 }
 
-/// Replays the log into new trees.
+/// Replays the log into new trees in `shm`, whatever that held before.
 pub(super) fn replay_log(
     env: &dyn Env,
     path: &FilePath,
     found: &Found,
     options: &Options,
+    shm: Shm,
 ) -> Result<Recovered> {
-    let shm = Shm::heap()?;
+    shm.clear_header()?;
     let mut header = tree::initialise(&shm)?;
     let mut checkpoint = found.checkpoint.clone();
     let log = open_log(env, path)?;
@@ -97,6 +108,9 @@ pub(super) fn replay_log(
     shm.publish_tree_header(&header)?;
     shm.store_snapshot(&checkpoint.encode()?)?;
     shm.set_meta_page(found.meta_page)?;
+    // The first reader finds a slot that fits without writing one.
+    let slot = ReaderSlot { tree_id: header.used_chunk_id, snapshot_id: checkpoint.id };
+    shm.set_reader_slot(0, slot)?;
     Ok(Recovered {
         checkpoint,
         header,

@@ -32,13 +32,22 @@ enum Trees {
     Both,
 }
 
+/// What a piece of background work did, in pages.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Piece {
+    pub(super) flushed: u64,
+    pub(super) merged: u64,
+    /// There was nothing left to merge.
+    pub(super) finished: bool,
+}
+
 impl Shared {
     fn page_size(&self) -> u64 {
         u64::from(self.pager.geometry().page_size())
     }
 
     /// Whether an old tree waits to be flushed.
-    fn old_tree_waits(&self) -> bool {
+    pub(super) fn old_tree_waits(&self) -> bool {
         let state = self.state.lock();
         old_tree_pending(&state.header, &state.snapshot)
     }
@@ -51,18 +60,23 @@ impl Shared {
         body: impl FnOnce(&mut Worker<'_>, &Shm, &TreeHeader) -> Result<T>,
     ) -> Result<T> {
         self.check_writable()?;
+        let no_reuse = self
+            .refresh_for_work()
+            .and_then(|()| Ok(!self.may_reuse()?))
+            .map_err(|error| error.on(&self.path))?;
         let (snapshot, header, shm) = {
             let state = self.state.lock();
             (Arc::clone(&state.snapshot), state.header, state.shm.clone())
         };
         let own = snapshot.checkpoint.id;
-        let mut in_use = || Ok(self.oldest_snapshot_in_use(own));
+        let mut in_use = || self.oldest_snapshot_in_use(own);
         let config = WorkerConfig {
             automerge: settings.automerge as usize,
             max_freelist: settings.max_freelist as usize,
             compression: self.compression,
         };
-        let mut worker = Worker::new(&self.pager, &snapshot.checkpoint, config, &mut in_use, false);
+        let mut worker =
+            Worker::new(&self.pager, &snapshot.checkpoint, config, &mut in_use, no_reuse);
         let outcome = body(&mut worker, &shm, &header);
         let outcome = outcome.and_then(|value| {
             if worker.has_changed() {
@@ -70,6 +84,7 @@ impl Shared {
                 shm.store_snapshot(&checkpoint.encode()?)?;
                 let snapshot = Arc::new(Snapshot::new(checkpoint, &self.pager)?);
                 self.state.lock().set_snapshot(snapshot);
+                self.leave_hint();
             }
             Ok(value)
         });
@@ -89,8 +104,7 @@ impl Shared {
         header: &TreeHeader,
         trees: Trees,
     ) -> Result<u64> {
-        let pending =
-            header.old_chunk_id != 0 && header.old_log_pointer != worker.state().log.pointer;
+        let pending = crate::tree::old_tree_is_read(header, worker.state().log.pointer);
         let mut inputs = Vec::new();
         let mut log =
             LogPointer { pointer: header.old_log_pointer, checksum: header.old_log_checksum };
@@ -119,14 +133,15 @@ impl Shared {
         Ok(())
     }
 
-    /// After a commit that left the tree over its limit.
-    pub(super) fn after_commit(&self, settings: &Settings) -> Result<()> {
-        if settings.autowork {
-            self.autowork(settings, 1)
-        } else {
+    /// After a commit of `grown` bytes that left the tree over its limit.
+    pub(super) fn after_commit(&self, settings: &Settings, grown: u64) -> Result<()> {
+        if !settings.autowork {
             super::writer::work_wanted(self);
-            Ok(())
+        } else if !self.leave_to_background(settings, grown) {
+            self.autowork(settings, 1)?;
+            self.wait_for_checkpointer(settings, || false);
         }
+        Ok(())
     }
 
     /// Flushes an old tree that waits, then merges; up to `pages` pages, with checkpoints as they
@@ -141,22 +156,20 @@ impl Shared {
         let mut report = WorkReport::default();
         let mut left = pages;
         while left > 0 {
-            let due = {
-                let state = self.state.lock();
-                checkpoint::pages_until_due(
-                    state.snapshot.checkpoint.pages_written,
-                    state.checkpoint_pages,
-                    self.pager.geometry().page_size(),
-                    settings.autocheckpoint,
-                )
+            let due = self.pages_until_checkpoint(settings);
+            let checkpointer = self.background.checkpointer();
+            let budget = match due {
+                Some(due) if checkpointer.is_none() => left.min(due.max(1)),
+                _ => left,
             };
-            let budget = left.min(due.unwrap_or(u64::MAX).max(1));
             let (done, one_segment) = self.work_step(role, settings, budget, merge_count)?;
             report.bytes_written += done.pages * self.page_size();
             report.finished = done.finished;
-            if due.is_some_and(|due| done.pages >= due)
-                || (one_segment && settings.autocheckpoint > 0)
-            {
+            let due = due.is_some_and(|due| done.pages >= due);
+            let in_one_segment = one_segment && settings.autocheckpoint > 0;
+            if let (Some(checkpointer), true, false) = (&checkpointer, due, in_one_segment) {
+                checkpointer.wake(*settings);
+            } else if due || in_one_segment {
                 self.checkpoint(settings, Duration::ZERO).or_else(ignore_busy)?;
             }
             left = left.saturating_sub(done.pages.max(1));
@@ -165,6 +178,17 @@ impl Shared {
             }
         }
         Ok(report)
+    }
+
+    /// Pages that may still be written before a checkpoint is due; `None` = never due.
+    pub(super) fn pages_until_checkpoint(&self, settings: &Settings) -> Option<u64> {
+        let state = self.state.lock();
+        checkpoint::pages_until_due(
+            state.snapshot.checkpoint.pages_written,
+            state.checkpoint_pages,
+            self.pager.geometry().page_size(),
+            settings.autocheckpoint,
+        )
     }
 
     /// One session of a worker. Tells also whether a merge has brought everything into one segment.
@@ -177,9 +201,7 @@ impl Shared {
     ) -> Result<(WorkDone, bool)> {
         let (done, flushed) = self.with_worker(role, settings, |worker, shm, header| {
             let mut done = WorkDone::default();
-            let pending =
-                header.old_chunk_id != 0 && header.old_log_pointer != worker.state().log.pointer;
-            if pending {
+            if crate::tree::old_tree_is_read(header, worker.state().log.pointer) {
                 done.pages += worker.make_room()?;
                 done.pages += Self::flush_with(worker, shm, header, Trees::Old)?;
                 done.progressed = true;
@@ -207,6 +229,39 @@ impl Shared {
         Ok((done, one_segment))
     }
 
+    /// A short session of the background worker: a flush, if one waits and `may_flush`, or else
+    /// about `pages` pages of merging.
+    pub(super) fn work_piece(
+        &self,
+        role: &BorrowedRole<'_>,
+        settings: &Settings,
+        pages: u64,
+        may_flush: bool,
+    ) -> Result<Piece> {
+        let piece = self.with_worker(role, settings, |worker, shm, header| {
+            let mut piece = Piece::default();
+            if may_flush && crate::tree::old_tree_is_read(header, worker.state().log.pointer) {
+                let (merged, room) = worker.make_room_within(pages)?;
+                piece.merged = merged;
+                if room {
+                    piece.flushed = Self::flush_with(worker, shm, header, Trees::Old)?;
+                }
+            } else {
+                let done = worker.work(settings.automerge as usize, pages)?;
+                piece.merged = done.pages;
+                piece.finished = done.finished;
+            }
+            Ok(piece)
+        })?;
+        if piece.flushed > 0 {
+            self.report(WorkKind::Flush, piece.flushed);
+        }
+        if piece.merged > 0 {
+            self.report(WorkKind::Merge, piece.merged);
+        }
+        Ok(piece)
+    }
+
     fn report(&self, kind: WorkKind, pages: u64) {
         let bytes = pages * self.page_size();
         self.tell(WorkEvent { kind, bytes, levels: self.level_count() });
@@ -219,6 +274,8 @@ impl Shared {
     }
 
     fn flush_as(&self, role: &BorrowedRole<'_>, settings: &Settings) -> Result<()> {
+        self.check_writable()?;
+        self.refresh_for_writing(None, &mut None).map_err(|error| error.on(&self.path))?;
         let pages = self.with_worker(role, settings, |worker, shm, header| {
             if header.live.node == 0 && header.old_chunk_id == 0 {
                 return Ok(0);
@@ -226,7 +283,7 @@ impl Shared {
             let pages = worker.make_room()?;
             Ok(pages + Self::flush_with(worker, shm, header, Trees::Both)?)
         })?;
-        self.discard_trees()?;
+        self.discard_trees().map_err(|error| error.on(&self.path))?;
         if pages > 0 {
             self.report(WorkKind::Flush, pages);
         }
@@ -237,6 +294,7 @@ impl Shared {
     fn discard_trees(&self) -> Result<()> {
         let mut state = self.state.lock();
         let mut header = state.header;
+        let shm = state.shm.clone();
         let log = state.snapshot.checkpoint.log;
         if header.old_chunk_id == 0 && header.live.node == 0 {
             return Ok(());
@@ -246,16 +304,21 @@ impl Shared {
         crate::tree::discard_old(&mut header);
         header.old_log_pointer = log.pointer;
         header.old_log_checksum = log.checksum;
-        state.shm.publish_tree_header(&header)?;
-        let shm = state.shm.clone();
-        state.set_header(header, &shm);
+        if self.slots.is_some() {
+            shm.set_writer_flag(true)?;
+        }
+        shm.publish_tree_header(&header)?;
+        state.set_header(header);
+        drop(state);
+        self.leave_hint();
         Ok(())
     }
 
     /// Writes both trees as a new top level.
     pub(crate) fn flush(self: &Arc<Self>, settings: &Settings, timeout: Duration) -> Result<()> {
         let _writer = self.take_role(Role::Writer, timeout)?;
-        let worker = self.borrow_role(Role::Worker, timeout)?;
+        self.settle_group().map_err(|error| error.on(&self.path))?;
+        let worker = self.borrow_role_patiently(Role::Worker, timeout)?;
         self.flush_as(&worker, settings)
     }
 
@@ -267,7 +330,7 @@ impl Shared {
         timeout: Duration,
         progress: Progress<'_>,
     ) -> Result<WorkReport> {
-        let role = self.borrow_role(Role::Worker, timeout)?;
+        let role = self.borrow_role_patiently(Role::Worker, timeout)?;
         let merge_count = limit.segments.unwrap_or(settings.automerge).max(1) as usize;
         let pages = limit.bytes.map_or(u64::MAX, |bytes| bytes.div_ceil(self.page_size()));
         let total = limit.bytes.map_or_else(|| self.file_bytes(), Ok)?;
@@ -312,19 +375,28 @@ impl Shared {
 
     /// Writes a checkpoint, if there is a newer snapshot than the one on disk.
     pub(crate) fn checkpoint(&self, settings: &Settings, timeout: Duration) -> Result<u64> {
-        let _role = self.borrow_role(Role::Checkpointer, timeout)?;
+        let role = self.borrow_role_patiently(Role::Checkpointer, timeout)?;
+        self.checkpoint_as(&role, settings)
+    }
+
+    /// As `checkpoint`, by who has the role.
+    pub(super) fn checkpoint_as(
+        &self,
+        _role: &BorrowedRole<'_>,
+        settings: &Settings,
+    ) -> Result<u64> {
         self.check_writable()?;
-        let (snapshot, page, written_before) = {
+        let sync = settings.durability != Durability::None;
+        let newest = self.refresh_for_checkpoint(sync).map_err(|error| error.on(&self.path))?;
+        let (page, written_before) = {
             let state = self.state.lock();
-            if state.meta_page != 0 && state.checkpoint_id >= state.snapshot.checkpoint.id {
+            if state.meta_page != 0 && state.checkpoint_id >= newest.id {
                 return Ok(0);
             }
-            (Arc::clone(&state.snapshot), state.meta_page, state.checkpoint_pages)
+            (state.meta_page, state.checkpoint_pages)
         };
         // That of an empty database keeps its page size, block size and codec.
-        let checkpoint =
-            &Checkpoint { compression: self.compression, ..snapshot.checkpoint.clone() };
-        let sync = settings.durability != Durability::None;
+        let checkpoint = &Checkpoint { compression: self.compression, ..newest };
         if page == 0 && sync {
             // A log beside it tells a first checkpoint that a power cut has torn from a file that
             // never was a database.
@@ -356,9 +428,10 @@ impl Shared {
     pub(super) fn open_log(&self) -> Result<Arc<dyn crate::env::File>> {
         let path = self.log_path();
         match self.env.open(&path, Access::ReadWrite) {
-            Err(EnvError::NotFound) => {
-                self.env.open(&path, Access::ReadWriteCreate).during("creating the log")
-            }
+            Err(EnvError::NotFound) => self
+                .env
+                .open_beside(&path, Access::ReadWriteCreate, &self.path)
+                .during("creating the log"),
             outcome => outcome.during("opening the log"),
         }
     }
@@ -376,6 +449,6 @@ impl Shared {
     }
 }
 
-fn ignore_busy(error: Error) -> Result<u64> {
+pub(super) fn ignore_busy(error: Error) -> Result<u64> {
     if error.is_busy() { Ok(0) } else { Err(error) }
 }

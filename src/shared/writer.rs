@@ -5,8 +5,8 @@
 //! commit record and stored the header. A change that failed half-way dooms the transaction: it can
 //! be rolled back, to a savepoint made before or entirely, but not committed.
 
+use super::group::Ticket;
 use super::roles::{Role, RoleGuard};
-use super::view::{State, old_tree_pending};
 use super::{Settings, Shared, View};
 use crate::env::FilePath;
 use crate::error::{Error, Result};
@@ -33,17 +33,48 @@ pub(super) struct WriterParts {
     names_durable: bool,
     undo: UndoList,
     shm: Shm,
+    /// Meta page and snapshot id for which log space was reclaimed last; shared mode only.
+    reclaimed: Option<(u32, i64)>,
+    /// When the name of the shared memory was followed last.
+    name_followed: Option<Duration>,
 }
 
 impl WriterParts {
     pub(super) fn new(shm: Shm) -> Self {
-        WriterParts { log: None, names_durable: false, undo: UndoList::default(), shm }
+        WriterParts {
+            log: None,
+            names_durable: false,
+            undo: UndoList::default(),
+            shm,
+            reclaimed: None,
+            name_followed: None,
+        }
     }
 
     /// Forgets the log file, which is about to be removed.
     pub(super) fn close_log(&mut self) {
         self.log = None;
     }
+}
+
+/// A commit whose records are written.
+struct Committed {
+    /// What to wait by before it is safe and visible.
+    ticket: Option<Ticket>,
+    /// The tree was handed over or waits to be.
+    over: bool,
+    /// Bytes the transaction has added to the tree.
+    grown: u64,
+    /// The transaction gave up the old tree's chunks.
+    discarded: bool,
+}
+
+/// What the beginning of a transaction found.
+struct Begun {
+    header: TreeHeader,
+    log_pointer: i64,
+    discarded: bool,
+    start: TreeMark,
 }
 
 #[derive(Debug)]
@@ -60,6 +91,10 @@ pub(crate) struct WriterCore {
     settings: Settings,
     parts: WriterParts,
     header: TreeHeader,
+    /// Log pointer of the newest snapshot; it stays unless there is an old tree.
+    log_pointer: i64,
+    /// The transaction gave up the old tree's chunks.
+    discarded: bool,
     /// The tree at the transaction's beginning.
     start: TreeMark,
     marks: Vec<Mark>,
@@ -85,11 +120,13 @@ impl Shared {
         let shm = || self.state.lock().shm.clone();
         let mut parts = parts.unwrap_or_else(|| WriterParts::new(shm()));
         match self.begin_with(&mut parts, settings) {
-            Ok((header, start)) => Ok(WriterCore {
+            Ok(Begun { header, log_pointer, discarded, start }) => Ok(WriterCore {
                 role,
                 settings,
                 parts,
                 header,
+                log_pointer,
+                discarded,
                 start,
                 marks: Vec::new(),
                 next_mark: 1,
@@ -100,6 +137,7 @@ impl Shared {
                 finished: false,
             }),
             Err(error) => {
+                self.abandon_group();
                 self.keep_parts(Some(parts));
                 Err(error.on(&self.path))
             }
@@ -116,21 +154,15 @@ impl Shared {
         *self.writer.lock().unwrap_or_else(PoisonError::into_inner) = parts;
     }
 
-    fn begin_with(
-        &self,
-        parts: &mut WriterParts,
-        settings: Settings,
-    ) -> Result<(TreeHeader, TreeMark)> {
-        let (mut header, reclaim) = {
-            let state = self.state.lock();
-            let mut header = state.header;
-            if header.old_chunk_id != 0 && !old_tree_pending(&header, &state.snapshot) {
-                tree::discard_old(&mut header);
-            }
-            let reclaim = (state.meta_page != 0)
-                .then_some((state.checkpoint_id, state.checkpoint_log_offset));
-            (header, reclaim)
-        };
+    fn begin_with(&self, parts: &mut WriterParts, settings: Settings) -> Result<Begun> {
+        let unpublished = self.group.begin()?;
+        let (mut header, log_pointer) =
+            self.refresh_for_writing(unpublished, &mut parts.name_followed)?;
+        let discarded = header.old_chunk_id != 0 && !tree::old_tree_is_read(&header, log_pointer);
+        if discarded {
+            tree::discard_old(&mut header);
+        }
+        let reclaim = self.reclaimable(parts)?;
         if settings.use_log {
             if parts.log.is_none() {
                 parts.log = Some(Box::new(LogWriter::new(self.open_log()?)));
@@ -151,7 +183,29 @@ impl Shared {
         header.live.transaction += 1;
         parts.undo.clear();
         let start = tree::mark(&header, &parts.undo);
-        Ok((header, start))
+        if self.slots.is_some() {
+            // From here to the publication the next writer must repair if this one dies.
+            parts.shm.set_writer_flag(true)?;
+        }
+        Ok(Begun { header, log_pointer, discarded, start })
+    }
+
+    /// Id and log offset of the checkpoint up to which log space may be used again.
+    fn reclaimable(&self, parts: &mut WriterParts) -> Result<Option<(i64, u64)>> {
+        if self.slots.is_none() {
+            let state = self.state.lock();
+            let found = (state.checkpoint_id, state.checkpoint_log_offset);
+            return Ok((state.meta_page != 0).then_some(found));
+        }
+        // Nothing can have changed as long as both are the same; a change missed now is seen at
+        // the next snapshot.
+        let seen = Some((parts.shm.meta_page()?, parts.shm.snapshot_id()?));
+        if seen == parts.reclaimed || !self.may_reuse()? {
+            return Ok(None);
+        }
+        parts.reclaimed = seen;
+        let synced = self.synced_checkpoint(&parts.shm)?.filter(|synced| synced.page != 0);
+        Ok(synced.map(|synced| (synced.id, synced.log_offset)))
     }
 }
 
@@ -168,13 +222,18 @@ impl WriterCore {
 
     /// What the transaction sees: the committed state with its own writes on top.
     pub(crate) fn read_view(&mut self) -> Result<&ReadView> {
-        let shared = Arc::clone(self.role.shared());
-        let base = self.base.get_or_insert_with(|| shared.view());
+        let base = match &mut self.base {
+            Some(base) => base,
+            none => none.insert(self.role.shared().view()?),
+        };
         let read = self.read.get_or_insert_with(|| base.read.clone());
         if read.shm.chunk_count() < self.parts.shm.chunk_count() {
             read.shm = self.parts.shm.clone();
         }
         read.live = self.header.live;
+        // That of a commit which waits for its sync may be newer than the base's.
+        let log_pointer = read.snapshot.checkpoint.log.pointer;
+        read.old = tree::old_tree_is_read(&self.header, log_pointer).then_some(self.header.old);
         Ok(read)
     }
 
@@ -196,7 +255,7 @@ impl WriterCore {
         self.check()?;
         let before = self.header.live.bytes;
         let shared = self.role.shared();
-        let mut in_use = |id| Ok(shared.chunk_in_use(id));
+        let mut in_use = |id| shared.chunk_in_use(id);
         let parts = &mut self.parts;
         let outcome = tree(&mut TreeWriter::new(
             &parts.shm,
@@ -214,13 +273,15 @@ impl WriterCore {
             self.doomed = Some(error.clone());
             return Err(error);
         }
-        self.work_after(before)
+        self.work_after(before);
+        Ok(())
     }
 
-    /// Does the share of merge work that so much tree growth calls for.
-    fn work_after(&mut self, before: u32) -> Result<()> {
+    /// Does the share of merge work that so much tree growth calls for. Work that fails is tried
+    /// again later: the change that called for it is done.
+    fn work_after(&self, before: u32) {
         if !self.settings.autowork {
-            return Ok(());
+            return;
         }
         let shared = self.role.shared();
         let page = u64::from(shared.pager.geometry().page_size());
@@ -228,11 +289,14 @@ impl WriterCore {
         if quantum > self.settings.autoflush {
             quantum = self.settings.autoflush.max(page);
         }
-        let crossed = u64::from(self.header.live.bytes) / quantum - u64::from(before) / quantum;
-        if crossed > 0 {
-            shared.autowork(&self.settings, crossed * WORK_QUANTUM_PAGES)?;
+        let quanta = |bytes: u32| u64::from(bytes) / quantum;
+        let crossed = quanta(self.header.live.bytes).saturating_sub(quanta(before));
+        if crossed > 0
+            && shared.background.worker().is_none()
+            && let Err(error) = shared.autowork(&self.settings, crossed * WORK_QUANTUM_PAGES)
+        {
+            trace_failed_work(&error);
         }
-        Ok(())
     }
 
     /// Writes a key.
@@ -378,44 +442,55 @@ impl WriterCore {
         if outcome.is_err() {
             let _ = self.undo_all();
         }
-        if !outcome.map_err(|error| error.on(&self.role.shared().path))? {
-            return Ok(());
-        }
         let (shared, settings) = (Arc::clone(self.role.shared()), self.settings);
+        // The role goes to the next writer before the log is synced, perhaps for both at once.
         drop(self);
-        if let Err(error) = shared.after_commit(&settings) {
-            #[cfg(feature = "tracing")]
-            tracing::warn!(%error, "work after a commit");
-            let _ = error;
+        let committed = outcome.and_then(|committed| {
+            committed.ticket.map_or(Ok(()), |ticket| shared.wait_for_group(ticket))?;
+            Ok(committed)
+        });
+        let Committed { over, grown, discarded, .. } =
+            committed.map_err(|error| error.on(&shared.path))?;
+        if discarded {
+            shared.leave_hint();
+        }
+        if over && let Err(error) = shared.after_commit(&settings, grown) {
+            trace_failed_work(&error);
         }
         Ok(())
     }
 
-    /// Whether the tree was handed over or waits to be.
-    fn try_commit(&mut self) -> Result<bool> {
+    fn try_commit(&mut self) -> Result<Committed> {
         self.check()?;
         let shared = self.role.shared();
         shared.check_writable()?;
+        if shared.slots.is_some() {
+            let mut in_use = |_| Ok(true);
+            let mut tree = TreeWriter::new(
+                &self.parts.shm,
+                &mut self.header,
+                &mut self.parts.undo,
+                &mut in_use,
+                shared.tree_limit,
+            );
+            // A kindness: there may be no memory left for it.
+            let _ = tree.help_c_repair();
+        }
+        let full = self.settings.durability == Durability::Full;
+        let mut to_sync = None;
         if let (true, Some(log)) = (self.settings.use_log, &mut self.parts.log) {
-            let full = self.settings.durability == Durability::Full;
-            if let Err(error) = log.commit(full) {
-                if error.kind().is_failed_sync() {
-                    // Nothing is known about what the failed sync left behind.
-                    shared.poison(&error);
-                }
-                return Err(error);
-            }
+            log.commit(full)?;
             log.end(&mut self.header.log)?;
+            to_sync = full.then(|| Arc::clone(log.file()));
         }
         let over = u64::from(self.header.live.bytes) > self.settings.autoflush;
-        let mut state = shared.state.lock();
+        let grown = u64::from(self.header.live.bytes.saturating_sub(self.start.live_bytes()));
         if over && self.header.old_chunk_id == 0 {
-            let pointer = state.snapshot.checkpoint.log.pointer;
-            tree::make_old(&mut self.header, pointer);
+            tree::make_old(&mut self.header, self.log_pointer);
         }
-        publish(&self.parts.shm, &self.header, &mut state)?;
+        let ticket = shared.join_group(&self.header, &self.parts.shm, to_sync)?;
         self.finished = true;
-        Ok(over)
+        Ok(Committed { over, grown, ticket, discarded: self.discarded })
     }
 
     /// Undoes the whole transaction.
@@ -438,7 +513,7 @@ impl WriterCore {
             shared.poison(&error);
             return Err(error);
         }
-        publish(&self.parts.shm, &self.header, &mut shared.state.lock())
+        shared.leave_group(&self.header, &self.parts.shm)
     }
 }
 
@@ -452,13 +527,6 @@ impl Drop for WriterCore {
     }
 }
 
-/// Makes `header` what views are made of from now on.
-fn publish(shm: &Shm, header: &TreeHeader, state: &mut State) -> Result<()> {
-    shm.publish_tree_header(header)?;
-    state.set_header(*header, shm);
-    Ok(())
-}
-
 fn check_length(what: &str, bytes: &[u8]) -> Result<()> {
     if bytes.len() > i32::MAX as usize {
         return Err(Error::misuse(format!(
@@ -467,6 +535,14 @@ fn check_length(what: &str, bytes: &[u8]) -> Result<()> {
         )));
     }
     Ok(())
+}
+
+/// Work that is no part of what called for it has failed: the trace is where one can read of it.
+pub(super) fn trace_failed_work(error: &Error) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(%error, "work on the way of a transaction");
+    #[cfg(not(feature = "tracing"))]
+    let _ = error;
 }
 
 /// Tells an observer that somebody should work: autowork is off and the tree is over its limit.

@@ -5,18 +5,16 @@
 //! into private memory and verified by its checksum before anybody looks at it, so a reader that
 //! meets a writer half-way takes the other copy. docs/format-tree.md, "The header chunk".
 
+use super::atomics::{AtomicU32, Ordering, Ordering::Relaxed, fence, spin_loop};
 use super::{Shm, Words};
 use crate::error::{Error, ErrorKind, Place, Result};
-use crate::format::checkpoint;
+use crate::format::checkpoint::{self, SNAPSHOT_WORDS};
 use crate::format::tree_header::{TreeHeader, WORDS, join_long, split_long};
 use std::borrow::Cow;
-use std::hint::spin_loop;
-use std::sync::atomic::{AtomicU32, Ordering, Ordering::Relaxed, fence};
 
-const SNAPSHOT_WORDS: usize = 1024;
-const WRITER: usize = 2048;
-const META_PAGE: usize = 2049;
-const TREE_HEADERS: usize = 2050;
+const WRITER: usize = 2 * SNAPSHOT_WORDS;
+const META_PAGE: usize = WRITER + 1;
+const TREE_HEADERS: usize = META_PAGE + 1;
 const READERS: usize = TREE_HEADERS + 2 * WORDS;
 const USED_WORDS: usize = READERS + 4 * READER_SLOTS as usize;
 /// How often two bad copies are read again before giving up.
@@ -113,11 +111,16 @@ impl Shm {
     /// Makes everything written so far visible to readers that load `header`, and takes back the
     /// mark of a write transaction in progress.
     pub(crate) fn publish_tree_header(&self, header: &TreeHeader) -> Result<()> {
+        self.publish_under_transaction(header)?;
+        self.set_writer_flag(false)
+    }
+
+    /// As `publish_tree_header`, while another transaction goes on above `header`: its mark stays.
+    pub(crate) fn publish_under_transaction(&self, header: &TreeHeader) -> Result<()> {
         let words = header.encode();
         fence(Ordering::Release);
         self.store_tree_header(HeaderCopy::Second, &words)?;
-        self.store_tree_header(HeaderCopy::First, &words)?;
-        self.set_writer_flag(false)
+        self.store_tree_header(HeaderCopy::First, &words)
     }
 
     /// The published tree header and the copy it came from.
@@ -145,10 +148,18 @@ impl Shm {
         Ok(words.iter().zip(now).skip(WORDS - 2).all(|(word, now)| *word == now.load(Relaxed)))
     }
 
-    /// Whether the first copy is `header` to the bit: what a new writer needs.
-    pub(crate) fn tree_header_is(&self, header: &TreeHeader) -> Result<bool> {
-        fence(Ordering::SeqCst);
-        Ok(self.tree_header_words(HeaderCopy::First)? == header.encode())
+    /// Whether the first copy is this header, encoded, and both snapshots have this id. A glance: what
+    /// it is worth depends on the barriers around it.
+    pub(crate) fn shows(&self, header: &[u32; WORDS], snapshot_id: i64) -> Result<bool> {
+        let now = self.part(TREE_HEADERS + HeaderCopy::First.index() * WORDS, WORDS)?;
+        let id = [(snapshot_id >> 32) as u32, snapshot_id as u32];
+        let mut same = header.iter().zip(now).all(|(word, now)| *word == now.load(Relaxed));
+        for copy in HeaderCopy::BOTH {
+            let now = self.part(copy.index() * SNAPSHOT_WORDS, 2)?;
+            same &= id.iter().zip(now).all(|(word, now)| *word == now.load(Relaxed));
+        }
+        fence(Ordering::Acquire);
+        Ok(same)
     }
 
     /// Makes the two copies equal after a writer died between them: the first wins if it is whole.

@@ -9,6 +9,7 @@
 //! This is the only room with unsafe code, and the cached address of a chunk is the only reason.
 #![allow(unsafe_code)]
 
+mod atomics;
 mod bytes;
 mod header;
 #[cfg(test)]
@@ -185,6 +186,21 @@ impl Shm {
     /// Gives the memory back to the world; see [`SharedMemory::release`].
     pub(crate) fn release(&self, delete: bool) -> Result<()> {
         self.0.source.release(delete).during("releasing shared memory")
+    }
+
+    /// Whether anything may be stored in the memory.
+    pub(crate) fn is_writable(&self) -> bool {
+        self.0.source.is_writable()
+    }
+
+    /// Whether others who open the database now find this same memory.
+    pub(crate) fn is_current(&self) -> Result<bool> {
+        self.0.source.is_current().during("looking for the shared memory file")
+    }
+
+    /// Whether the memory has any name left: cheaper than [`is_current`](Self::is_current).
+    pub(crate) fn has_name(&self) -> Result<bool> {
+        self.0.source.has_name().during("looking for the shared memory file")
     }
 
     /// The words of a chunk.

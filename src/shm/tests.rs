@@ -49,7 +49,13 @@ fn objects_run_through_linked_chunks() {
     let mut out = Vec::new();
     shm.copy_out(start, 40_000, &mut out).unwrap();
     assert!(out == bytes);
-    for skip in [0u64, 99, 100, 101, 32860, 32861, 39_999, 40_000] {
+    // Miri takes seconds for each long copy: one per chunk there.
+    let skips: &[u64] = if cfg!(miri) {
+        &[101, 32_861, 40_000]
+    } else {
+        &[0, 99, 100, 101, 32_860, 32_861, 39_999, 40_000]
+    };
+    for &skip in skips {
         let mut position = start;
         shm.skip(&mut position, skip).unwrap();
         out.clear();
@@ -60,7 +66,9 @@ fn objects_run_through_linked_chunks() {
     assert_eq!(shm.compare(start, 40_000, &bytes).unwrap(), Equal);
     assert_eq!(shm.compare(start, 39_999, &bytes).unwrap(), Less);
     assert_eq!(shm.compare(start, 40_000, &bytes[..150]).unwrap(), Greater);
-    for at in [0, 99, 100, 32_859, 32_860, 39_999] {
+    let places: &[usize] =
+        if cfg!(miri) { &[99, 100, 32_860] } else { &[0, 99, 100, 32_859, 32_860, 39_999] };
+    for &at in places {
         let mut other = bytes.clone();
         other[at] = other[at].wrapping_add(1);
         let wanted = bytes.cmp(&other);
@@ -137,14 +145,14 @@ fn a_reader_takes_whichever_header_is_whole() {
     let (first, which) = shm.load_tree_header().unwrap();
     assert_eq!((first, which), (header(1), HeaderCopy::First));
     assert!(shm.tree_header_unchanged(&first, which).unwrap());
-    assert!(shm.tree_header_is(&first).unwrap());
+    assert!(shm.shows(&first.encode(), 0).unwrap());
 
     let words = shm.chunk(0).unwrap();
     words[2050 + 4].store(9, Ordering::Relaxed);
     assert_eq!(shm.load_tree_header().unwrap(), (header(1), HeaderCopy::Second));
-    assert!(!shm.tree_header_is(&first).unwrap());
+    assert!(!shm.shows(&first.encode(), 0).unwrap());
     shm.settle_tree_header().unwrap();
-    assert!(shm.tree_header_is(&first).unwrap());
+    assert!(shm.shows(&first.encode(), 0).unwrap());
 
     shm.publish_tree_header(&header(2)).unwrap();
     assert!(!shm.tree_header_unchanged(&first, which).unwrap());

@@ -37,16 +37,28 @@ pub enum Seek {
 }
 
 /// The order of travel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Direction {
+    #[default]
     Forward,
     Backward,
 }
 
 static END: Head = Head::END;
 
+/// Buffers up to this size are kept for the next use.
+const KEEP_CAPACITY: usize = 4096;
+
+/// Empties a buffer, and gives it back if it is large.
+pub(super) fn rest(buffer: &mut Vec<u8>) {
+    buffer.clear();
+    if buffer.capacity() > KEEP_CAPACITY {
+        *buffer = Vec::new();
+    }
+}
+
 /// A cursor over what a view shows.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct MergedCursor {
     sources: Vec<Source>,
     heads: Vec<Head>,
@@ -70,7 +82,7 @@ pub(crate) struct MergedCursor {
     /// The value at `resume` while stale.
     stale_value: Vec<u8>,
     /// What the sources were made of.
-    snapshot: Arc<Snapshot>,
+    snapshot: Option<Arc<Snapshot>>,
     old_root: Option<TreeRoot>,
 }
 
@@ -103,9 +115,18 @@ impl MergedCursor {
             resume: KeyBuffer::default(),
             is_stale: false,
             stale_value: Vec::new(),
-            snapshot: Arc::clone(&view.snapshot),
+            snapshot: Some(Arc::clone(&view.snapshot)),
             old_root: view.old,
         }
+    }
+
+    /// Lets it stand nowhere, ready for the next use with the same view.
+    pub(crate) fn rest(&mut self) {
+        self.current = None;
+        self.is_stale = false;
+        rest(&mut self.stale_value);
+        rest(&mut self.resume.bytes);
+        self.sources.iter_mut().for_each(Source::rest);
     }
 
     /// Whether it stands on an entry.
@@ -287,7 +308,7 @@ impl MergedCursor {
     /// Whether the sources are those of `view`.
     fn fits(&self, view: &ReadView) -> bool {
         let has_live = self.sources.first().is_some_and(|source| source.role() == Role::Live);
-        Arc::ptr_eq(&self.snapshot, &view.snapshot)
+        self.snapshot.as_ref().is_some_and(|snapshot| Arc::ptr_eq(snapshot, &view.snapshot))
             && self.old_root == view.old
             && has_live == (view.live.node != 0)
     }

@@ -1,7 +1,8 @@
 //! Freeing the beginning of merge inputs whose records have been merged.
 //!
 //! What searches for keys from the split key on still need must stay: the b-tree path, pages whose
-//! first keys stand for long keys in it, and the page it leads to. Whole blocks before all of these
+//! first keys stand for long keys in it, and the page it leads to; without a b-tree, the first page
+//! that pointers of the newer neighbour lead to. Whole blocks before all of these
 //! are freed. Rules: docs/format.md, "Merge work".
 
 use super::work::Worker;
@@ -11,11 +12,35 @@ use crate::format::geometry::PageId;
 use crate::format::key::KeyRef;
 use crate::format::page::BtreeKey;
 use crate::freelist::Blocks;
-use crate::pager::Run;
+use crate::pager::{Page, Run};
+use crate::sorted::search::{pointer_behind, search};
 use crate::sorted::segment_input::SegmentInput;
 
 /// Deepest b-tree.
 const MAX_DEPTH: usize = 32;
+
+/// The first page to which pointers lead that the newer neighbour has for keys not merged yet. They
+/// may lead further left than the last record merged: a record's pointer is that of the nearest one
+/// before it in the segment it came from.
+pub(super) enum Entrance {
+    /// No pointer leads there.
+    None,
+    /// This page, moved blocks not translated.
+    At(PageId),
+    /// Any page.
+    Unknown,
+}
+
+impl Entrance {
+    /// From the pointers of a newer input of the same merge.
+    pub(super) fn of_input(newer: &SegmentInput<'_>) -> Self {
+        match newer.pointer() {
+            _ if !newer.is_valid() => Entrance::None,
+            0 => Entrance::Unknown,
+            pointer => Entrance::At(pointer),
+        }
+    }
+}
 
 impl Worker<'_> {
     /// Real ids of the pages of `run` that searches from `key` on need; `None` if that is not
@@ -59,6 +84,30 @@ impl Worker<'_> {
             page = self.pager.page(run, page.btree_child(child)?)?;
         }
         Err(page.broken("the b-tree is too deep"))
+    }
+
+    /// Where the next newer level leads to for `key` and greater ones. Only looked for where a
+    /// b-tree makes that cheap.
+    pub(super) fn entrance_from_newer_level(
+        &self,
+        index: usize,
+        key: KeyRef<'_>,
+    ) -> Result<Entrance> {
+        let Some(newer) = index.checked_sub(1) else { return Ok(Entrance::None) };
+        let plain = self.state.levels.get(newer).is_some_and(|level| !level.is_merging());
+        if !plain {
+            return Ok(Entrance::Unknown);
+        }
+        let run = self.run(newer, None)?;
+        if run.segment.root == 0 {
+            return Ok(Entrance::Unknown);
+        }
+        let (mut page, mut scratch) = (Page::default(), Vec::new());
+        let landing = search(self.pager, &run, 0, key, &mut page, &mut scratch)?;
+        Ok(match pointer_behind(self.pager, &run, &page, &landing, None, &mut scratch)? {
+            0 => Entrance::Unknown,
+            pointer => Entrance::At(pointer),
+        })
     }
 
     /// Frees the blocks of a merge input before the first that holds a needed page.

@@ -6,6 +6,7 @@
 //! only after all of them were read in order. Format: docs/format.md, "Merge work".
 
 use super::btree_writer::BtreeWriter;
+use super::gobble::Entrance;
 use super::merge::{Merger, Plan};
 use super::merge_input::{Input, Record, RecordInput, Source};
 use super::segment_input::SegmentInput;
@@ -278,7 +279,23 @@ impl<'a> Worker<'a> {
         let mut kept = Vec::with_capacity(right_count);
         for number in 0..right_count {
             let anchor = merger.source(number).and_then(|s| s.segment()).map_or(0, |s| s.anchor());
-            kept.push(self.first_needed(&self.run(index, Some(number))?, key, anchor)?);
+            let run = self.run(index, Some(number))?;
+            let mut needed = self.first_needed(&run, key, anchor)?;
+            if run.segment.root == 0 {
+                let newer = number.checked_sub(1).and_then(|newer| merger.source(newer));
+                let entrance = match newer.and_then(|newer| newer.segment()) {
+                    Some(newer) => Entrance::of_input(newer),
+                    None => self.entrance_from_newer_level(index, key)?,
+                };
+                match (entrance, &mut needed) {
+                    (Entrance::None, _) => {}
+                    (Entrance::At(pointer), Some(needed)) => {
+                        needed.push(run.real_id(self.pager.geometry(), pointer));
+                    }
+                    _ => needed = None,
+                }
+            }
+            kept.push(needed);
         }
         if let Some(level) = self.state.levels.get_mut(index) {
             level.left = left;

@@ -4,6 +4,7 @@
 //! buffers of the cursor. Neighbouring keys must be in order: anything else is damage. After an
 //! error the cursor stands nowhere. Format: docs/format.md, "Pages and cells" and "Reading".
 
+use super::cursor::rest;
 use super::search::{self, Landing, read_body};
 use crate::error::Result;
 use crate::format::checkpoint::CellPosition;
@@ -43,6 +44,14 @@ impl SegmentCursor {
             spilled_value: Vec::new(),
             value_is_loaded: false,
             left_key: KeyBuffer::default(),
+        }
+    }
+
+    /// Lets it stand nowhere and gives up large buffers.
+    pub(super) fn rest(&mut self) {
+        self.valid = false;
+        for buffer in [&mut self.spilled_key, &mut self.spilled_value, &mut self.left_key.bytes] {
+            rest(buffer);
         }
     }
 

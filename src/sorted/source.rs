@@ -4,7 +4,7 @@
 //! [`Head`] says which, with what the tournament needs. Rules: docs/format.md, "Reading".
 
 use super::ReadView;
-use super::cursor::Direction;
+use super::cursor::{self, Direction};
 use super::search::Landing;
 use super::segment_cursor::SegmentCursor;
 use crate::error::Result;
@@ -108,6 +108,17 @@ impl Source {
             level: usize::MAX,
         };
         filled.map(|(role, _)| source(role)).collect()
+    }
+
+    /// Gives up large buffers.
+    pub(super) fn rest(&mut self) {
+        match &mut self.cursor {
+            Cursor::Segment(cursor) => cursor.rest(),
+            Cursor::Tree(cursor, value) => {
+                cursor.rest();
+                cursor::rest(value);
+            }
+        }
     }
 
     #[inline]

@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(crate) struct MemoryFile {
     bytes: Mutex<Vec<u8>>,
     syncs: AtomicU64,
-    writes: AtomicU64,
     writes_left: AtomicU64,
 }
 
@@ -18,7 +17,6 @@ impl Default for MemoryFile {
         MemoryFile {
             bytes: Mutex::default(),
             syncs: AtomicU64::new(0),
-            writes: AtomicU64::new(0),
             writes_left: AtomicU64::new(u64::MAX),
         }
     }
@@ -28,11 +26,6 @@ impl MemoryFile {
     /// How often it was synchronised.
     pub(crate) fn syncs(&self) -> u64 {
         self.syncs.load(Ordering::Relaxed)
-    }
-
-    /// How many writes succeeded.
-    pub(crate) fn writes(&self) -> u64 {
-        self.writes.load(Ordering::Relaxed)
     }
 
     /// Lets `count` more writes succeed.
@@ -62,7 +55,6 @@ impl File for MemoryFile {
             return Err(EnvError::Full);
         }
         self.writes_left.store(left - 1, Ordering::Relaxed);
-        self.writes.fetch_add(1, Ordering::Relaxed);
         let mut bytes = self.bytes.lock().unwrap();
         let end = offset as usize + data.len();
         if bytes.len() < end {

@@ -90,23 +90,36 @@ impl<'a> Worker<'a> {
 
     /// Merges until a flush may add a level. Returns the pages written.
     pub(crate) fn make_room(&mut self) -> Result<u64> {
-        let mut pages = 0;
+        Ok(self.make_room_within(u64::MAX)?.0)
+    }
+
+    /// As `make_room`, but stops after about `pages` pages. Returns the pages written, and whether a flush may add a level now.
+    pub(crate) fn make_room_within(&mut self, pages: u64) -> Result<(u64, bool)> {
+        let mut done = 0;
         while self.is_full() {
-            match self.relieve()? {
-                Some(done) => pages += done,
+            if done >= pages {
+                return Ok((done, false));
+            }
+            match self.relieve_within(pages - done)? {
+                Some(written) => done += written,
                 None if level::has_room(&self.state.levels) => break,
                 None => return Err(full()),
             }
         }
-        Ok(pages)
+        Ok((done, true))
     }
 
     /// Merges the best candidate to the end; `None` if there is none.
     fn relieve(&mut self) -> Result<Option<u64>> {
+        self.relieve_within(u64::MAX)
+    }
+
+    /// Merges up to `pages` pages of the best candidate; `None` if there is none.
+    fn relieve_within(&mut self, pages: u64) -> Result<Option<u64>> {
         let choice = level::choose_under_pressure(&self.state.levels, self.config.automerge);
         let Some(choice) = choice else { return Ok(None) };
         let index = self.begin(choice);
-        let step = self.merge_step(index, u64::MAX, false)?;
+        let step = self.merge_step(index, pages, false)?;
         Ok(Some(step.pages))
     }
 

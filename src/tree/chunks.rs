@@ -57,24 +57,46 @@ impl TreeWriter<'_> {
         let (first_id, second) = self.shm.chunk_header(first)?;
         let reusable =
             second != 0 && self.header.used_chunk_id != first_id && !(self.chunk_in_use)(first_id)?;
-        let next = if reusable {
+        if reusable {
             self.header.first_chunk = second;
-            first
-        } else {
-            let count = self.header.chunk_count;
-            if count >= MAX_CHUNKS - 1 {
-                return Err(Error::new(ErrorKind::Full(Cow::Borrowed(
-                    "the in-memory tree has reached its format's limit of 4 GiB; commit in smaller \
+            return self.append(current, first);
+        }
+        let next = self.new_chunk()?;
+        self.append(current, next)
+    }
+
+    /// A chunk that was never used before.
+    fn new_chunk(&mut self) -> Result<u32> {
+        let count = self.header.chunk_count;
+        if count >= MAX_CHUNKS - 1 {
+            return Err(Error::new(ErrorKind::Full(Cow::Borrowed(
+                "the in-memory tree has reached its format's limit of 4 GiB; commit in smaller \
                      transactions or let the database flush",
-                ))));
-            }
-            if u64::from(count + 1) << CHUNK_SHIFT > self.limit_bytes {
-                return Err(self.out_of_memory());
-            }
-            self.shm.ensure(count + 1)?;
-            self.header.chunk_count = count + 1;
-            count
-        };
+            ))));
+        }
+        if u64::from(count + 1) << CHUNK_SHIFT > self.limit_bytes {
+            return Err(self.out_of_memory());
+        }
+        self.shm.ensure(count + 1)?;
+        self.header.chunk_count = count + 1;
+        Ok(count)
+    }
+
+    /// Takes one chunk more than needed where C lsm1 could not repair the chunks should this
+    /// process die in its next transaction: where their number, chunk 0 not counted, is a power of
+    /// two.
+    pub(crate) fn help_c_repair(&mut self) -> Result<()> {
+        let tree_chunks = self.header.chunk_count.saturating_sub(1);
+        if tree_chunks > 1 && tree_chunks.is_power_of_two() {
+            let current = self.header.write_offset.wrapping_sub(1) >> CHUNK_SHIFT;
+            let next = self.new_chunk()?;
+            self.header.write_offset = self.append(current, next)?;
+        }
+        Ok(())
+    }
+
+    /// Puts a chunk behind `current`, the last one; returns where its data starts.
+    fn append(&mut self, current: u32, next: u32) -> Result<u32> {
         self.shm.set_chunk_next(next, 0)?;
         self.shm.set_chunk_id(next, self.header.next_chunk_id)?;
         self.header.next_chunk_id = self.header.next_chunk_id.wrapping_add(1);

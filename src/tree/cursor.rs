@@ -13,6 +13,9 @@ use crate::format::tree_header::TreeRoot;
 use crate::shm::Shm;
 use std::cmp::Ordering;
 
+/// A longer key's buffer is not kept for the next use.
+const MAX_KEPT_KEY: usize = 4096;
+
 /// A position in one tree.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TreeCursor {
@@ -42,6 +45,13 @@ impl TreeCursor {
     /// A cursor that stands nowhere.
     pub(crate) fn new() -> Self {
         TreeCursor::default()
+    }
+
+    /// Lets it stand nowhere and gives up a large buffer.
+    pub(crate) fn rest(&mut self) {
+        self.place = Place::End;
+        self.key.clear();
+        self.key.shrink_to(MAX_KEPT_KEY);
     }
 
     /// Whether there is a current key.

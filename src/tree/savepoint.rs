@@ -48,6 +48,13 @@ pub(crate) struct TreeMark {
     undo_len: usize,
 }
 
+impl TreeMark {
+    /// Bytes of the live tree.
+    pub(crate) fn live_bytes(&self) -> u32 {
+        self.live.bytes
+    }
+}
+
 /// Takes back the spare child of a node.
 pub(super) fn clear_spare(shm: &Shm, node: u32) -> Result<()> {
     let words = shm.words::<NODE_WORDS>(node)?;

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+mod background;
 mod damage;
+mod group_commit;
 
 use siltstone::{Database, Options, Seek};
 use siltstone_memory::MemoryWorld;

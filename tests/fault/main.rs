@@ -19,3 +19,4 @@ mod durable_names;
 mod native;
 mod scenarios;
 mod sweep;
+mod work_in_transactions;

@@ -13,7 +13,6 @@
     reason = "tests fail by panicking, and watch the clock"
 )]
 
-mod allocator;
 mod checkpoints;
 mod checksummed;
 mod every_byte;
@@ -23,8 +22,10 @@ mod pages;
 mod runner;
 mod sound;
 
+use siltstone_tests::allocator::Counting;
+
 #[global_allocator]
-static ALLOCATOR: allocator::Counting = allocator::Counting;
+static ALLOCATOR: Counting = Counting;
 
 /// Whether everything is to be damaged.
 fn all() -> bool {

@@ -1,7 +1,7 @@
 //! Runs many damaged images on all cores and holds each to the rules: no panic, no hang, no hunger.
 
-use crate::allocator::peak_of;
 use crate::image::Image;
+use siltstone_tests::allocator::peak_of;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};

@@ -2,6 +2,7 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | `allocator` | counts memory, for targets that make it theirs |
 //! | `rng` | the only source of randomness: seeded, small, stable across versions |
 //! | `fixtures` | databases C lsm1 wrote, with what they must show |
 //! | `python` | the independent reader in tests/tools |
@@ -21,6 +22,7 @@
     reason = "helpers of tests fail the test"
 )]
 
+pub mod allocator;
 pub mod c_subject;
 pub mod counters;
 pub mod fixtures;

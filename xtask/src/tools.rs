@@ -43,6 +43,14 @@ pub(crate) fn run(command: &mut Command) -> Outcome {
     }
 }
 
+/// Runs the tests that cargo selects by `which`, in release; they read how much to do from the
+/// environment variable.
+pub(crate) fn run_long_tests(which: &[&str], variable: &str, amount: &str) -> Outcome {
+    let mut tests = cargo();
+    tests.args(["test", "--release"]).args(which);
+    run(tests.args(["--", "--nocapture"]).env(variable, amount))
+}
+
 /// Runs it and gives what it printed; its stderr goes to ours.
 pub(crate) fn output(command: &mut Command) -> Result<String, String> {
     let shown = shown(command);

@@ -13,7 +13,8 @@ use std::time::Duration;
     version,
     propagate_version = true,
     subcommand_required = true,
-    after_help = "Exit status: 0 done, 1 not found or damage found, 2 usage or unreadable input, \
+    after_help = "Commands may run at the same time on one database, beside each other and beside any programs \
+                  that\nuse it; `watch` shows them, --exclusive keeps them out.\n\nExit status: 0 done, 1 not found or damage found, 2 usage or unreadable input, \
                   130 interrupted;\notherwise the code of the error: 5 busy, 7 out of memory, 8 \
                   read-only, 10 I/O, 11 corrupt, 13 full,\n14 cannot open, 15 protocol, 21 misuse, \
                   50 codec mismatch."
@@ -45,9 +46,14 @@ pub(crate) struct Global {
     /// Codec of a new database's pages; existing ones say what they need
     #[arg(long, global = true, value_enum)]
     pub(crate) codec: Option<CodecName>,
-    /// How long to wait for others: 500ms, 5s, 1m
-    #[arg(long, global = true, value_name = "TIME", default_value = "0s", value_parser = parse_duration)]
-    pub(crate) busy_timeout: Duration,
+    /// How long to wait for others who write, merge or have the file for themselves: 5, 500ms, 1m
+    #[arg(long, visible_alias = "busy-timeout", global = true, value_name = "SECONDS", default_value = "5", value_parser = parse_duration)]
+    pub(crate) wait: Duration,
+    /// Have the file alone: other processes are locked out meanwhile
+    ///
+    /// Otherwise any number of processes, programs with SQLite's lsm1 among them, use it together.
+    #[arg(long, global = true)]
+    pub(crate) exclusive: bool,
     /// Size of the in-memory tree that starts a flush
     #[arg(long, global = true, value_name = "SIZE", default_value = "1M", value_parser = parse_bytes, help_heading = "Tuning")]
     pub(crate) autoflush: u64,
@@ -120,9 +126,13 @@ mod tests {
 
     #[test]
     fn global_options_may_follow_the_command() {
-        let line = ["siltstone", "get", "app.lsm", "6b", "--hex", "--busy-timeout", "2s"];
+        let line = ["siltstone", "get", "app.lsm", "6b", "--hex", "--wait", "2", "--exclusive"];
         let arguments = Arguments::try_parse_from(line).unwrap();
         assert!(arguments.global.hex);
-        assert_eq!(arguments.global.busy_timeout, Duration::from_secs(2));
+        assert!(arguments.global.exclusive);
+        assert_eq!(arguments.global.wait, Duration::from_secs(2));
+        let line = ["siltstone", "get", "app.lsm", "6b", "--busy-timeout", "200ms"];
+        let arguments = Arguments::try_parse_from(line).unwrap();
+        assert_eq!(arguments.global.wait, Duration::from_millis(200));
     }
 }

@@ -82,20 +82,17 @@ const DETAIL: usize = 26;
 
 /// Draws it.
 pub(crate) fn draw(picture: &Picture, style: Style) -> String {
-    let segments = picture.levels.iter().flat_map(|level| {
-        let merging = level.merging.iter().map(|segment| segment.bytes);
-        std::iter::once(level.segment.bytes).chain(merging)
-    });
-    let memory = [picture.live_tree_bytes, picture.old_tree_bytes, picture.log_bytes];
-    let largest = segments.chain(memory).max().unwrap_or(0);
-    let room = style.width.saturating_sub(LABEL + SIZE + DETAIL + 4).max(8);
-    let mut drawing = Drawing { text: String::new(), style, largest, room };
+    let mut drawing = Drawing::new(picture, style);
     drawing.header(picture);
-    drawing.memory(picture);
-    for (at, level) in picture.levels.iter().enumerate() {
-        drawing.level(at + 1, level);
-    }
+    drawing.sizes(picture);
     drawing.blocks(picture);
+    drawing.text
+}
+
+/// Draws memory, log and levels alone.
+pub(crate) fn draw_sizes(picture: &Picture, style: Style) -> String {
+    let mut drawing = Drawing::new(picture, style);
+    drawing.sizes(picture);
     drawing.text
 }
 
@@ -107,6 +104,24 @@ struct Drawing {
 }
 
 impl Drawing {
+    fn new(picture: &Picture, style: Style) -> Self {
+        let segments = picture.levels.iter().flat_map(|level| {
+            let merging = level.merging.iter().map(|segment| segment.bytes);
+            std::iter::once(level.segment.bytes).chain(merging)
+        });
+        let memory = [picture.live_tree_bytes, picture.old_tree_bytes, picture.log_bytes];
+        let largest = segments.chain(memory).max().unwrap_or(0);
+        let room = style.width.saturating_sub(LABEL + SIZE + DETAIL + 4).max(8);
+        Drawing { text: String::new(), style, largest, room }
+    }
+
+    fn sizes(&mut self, picture: &Picture) {
+        self.memory(picture);
+        for (at, level) in picture.levels.iter().enumerate() {
+            self.level(at + 1, level);
+        }
+    }
+
     fn pick(&self, pretty: &'static str, ascii: &'static str) -> &'static str {
         if self.style.ascii { ascii } else { pretty }
     }

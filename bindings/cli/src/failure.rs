@@ -26,6 +26,15 @@ pub(crate) enum Failure {
     Damaged,
     /// Ctrl-C; the text says what was kept (130).
     Interrupted(String),
+    /// A program run for the user ended so; it has said itself what there was to say.
+    Child(u8),
+    /// A program could not be run: 127 if there is none of that name, else 126, as in shells.
+    CannotRun {
+        /// Its name.
+        program: String,
+        /// What the operating system said.
+        error: io::Error,
+    },
     /// The reader of stdout has gone: that is how `| head` ends us (0).
     BrokenPipe,
 }
@@ -51,6 +60,9 @@ impl Failure {
             Failure::Usage(_) => 2,
             Failure::NotFound(_) | Failure::Damaged => 1,
             Failure::Interrupted(_) => 130,
+            Failure::Child(status) => *status,
+            Failure::CannotRun { error, .. } if error.kind() == io::ErrorKind::NotFound => 127,
+            Failure::CannotRun { .. } => 126,
             Failure::BrokenPipe => 0,
         }
     }
@@ -63,7 +75,8 @@ impl Failure {
             Failure::Usage(text) | Failure::NotFound(text) | Failure::Interrupted(text) => {
                 Some(text.clone())
             }
-            Failure::Damaged | Failure::BrokenPipe => None,
+            Failure::CannotRun { program, error } => Some(format!("running {program}: {error}")),
+            Failure::Damaged | Failure::Child(_) | Failure::BrokenPipe => None,
         }
     }
 

@@ -3,7 +3,8 @@
 //! One file per subcommand in `commands`; each turns its arguments into calls of the public API
 //! and prints the answer. Commands that read open the database read-only. Exit status: 0 done,
 //! 1 not found or damage found, 2 usage or unreadable input, 130 interrupted, otherwise the lsm
-//! code of the error. Errors are one line on stderr: what, where, what to do.
+//! code of the error; `hold-lock` ends as the program it runs. Errors are one line on stderr: what,
+//! where, what to do.
 #![forbid(unsafe_code)]
 
 mod arguments;
@@ -14,6 +15,7 @@ mod failure;
 mod formats;
 mod keys;
 mod output;
+mod presence;
 mod progress;
 mod ranges;
 mod session;

@@ -5,7 +5,7 @@ use crate::failure::{Failure, Result};
 use crate::output::{self, Output};
 use crate::sizes;
 use signal_hook::consts::SIGINT;
-use siltstone::{Database, Options, WorkEvent};
+use siltstone::{Database, Options, Sharing, WorkEvent};
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
@@ -60,7 +60,8 @@ impl Session {
         let global = &self.global;
         let mut options = Options::new()
             .durability(global.durability.into())
-            .busy_timeout(global.busy_timeout)
+            .busy_timeout(global.wait)
+            .sharing(if global.exclusive { Sharing::Exclusive } else { Sharing::Shared })
             .autoflush(global.autoflush)
             .autocheckpoint(global.autocheckpoint)
             .automerge(global.automerge)

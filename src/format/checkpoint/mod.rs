@@ -11,6 +11,8 @@ use crate::error::{Error, Place, Result};
 
 /// Most words a checkpoint can have.
 pub const MAX_WORDS: usize = super::geometry::META_PAGE_USED / 4;
+/// Words of a snapshot's place in shared memory.
+pub const SNAPSHOT_WORDS: usize = 1024;
 /// Fewest words: no level, no redirect, no free block.
 pub const MIN_WORDS: usize = 25;
 /// Most redirects.

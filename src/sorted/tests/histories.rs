@@ -92,63 +92,16 @@ fn merges_left_by_c_lsm1_are_finished() {
     }
 }
 
-/// Goes on with files made elsewhere: `FILES=directory cargo test ... foreign_files -- --ignored`.
+/// `cargo xtask soak` asks for many: `SILTSTONE_WORKER_HISTORIES`, from `SILTSTONE_FIRST_SEED` on.
 #[test]
-#[ignore = "needs files"]
-fn foreign_files() {
-    let directory = std::env::var("FILES").unwrap_or_else(|_| ".".into());
-    for entry in std::fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_some_and(|extension| extension == "lsm") {
-            let name = path.file_stem().unwrap().to_str().unwrap();
-            let bytes = std::fs::read(&path).unwrap();
-            let mut store = Store::of_file(&format!("foreign-{name}"), &bytes);
-            let mut random = Random(0xF1C5 + bytes.len() as u64);
-            store.verify(name);
-            run(&mut store, &mut random, name, bytes.len() as u64, (20, 20));
-        }
-    }
-}
-
-/// How fast merges are: `cargo test --release -p siltstone --lib merge_speed -- --ignored --nocapture`.
-#[test]
-#[ignore = "a measurement"]
-fn merge_speed() {
-    let mut random = Random(5);
-    let mut store = Store::of_geometry("speed", 4096, 1 << 20);
-    let records = 200_000;
-    for _ in 0..5 {
-        store.flush_values(&mut random, records, 100).unwrap();
-    }
-    let before = store.file.writes();
-    let start = cpu_seconds();
-    let done = store.with_worker(|worker| worker.work(2, u64::MAX)).unwrap();
-    let seconds = cpu_seconds() - start;
-    println!(
-        "{:.0} records/s in, {} pages, {} writes, {seconds:.3} s",
-        5.0 * records as f64 / seconds,
-        done.pages,
-        store.file.writes() - before
-    );
-}
-
-/// CPU time of this process.
-fn cpu_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let after = stat.rsplit_once(") ").unwrap().1;
-    let fields: Vec<u64> = after.split(' ').skip(11).take(2).map(|f| f.parse().unwrap()).collect();
-    (fields[0] + fields[1]) as f64 / 100.0
-}
-
-/// More seeds: `SEEDS=first..last cargo test -p siltstone --lib many_histories -- --ignored`.
-#[test]
-#[ignore = "runs as long as it is told to"]
-fn many_histories() {
-    let seeds = std::env::var("SEEDS").unwrap_or_else(|_| "1..20".into());
-    let (first, last) = seeds.split_once("..").unwrap();
-    for seed in first.parse().unwrap()..last.parse::<u64>().unwrap() {
+fn long_random_histories() {
+    let number = |name: &str| std::env::var(name).ok().map(|value| value.parse::<u64>().unwrap());
+    let first = number("SILTSTONE_FIRST_SEED").unwrap_or(1);
+    let count = number("SILTSTONE_WORKER_HISTORIES").unwrap_or(1);
+    println!("{count} histories from seed {first} on");
+    for seed in first..first + count {
         let page_size = 256 << (seed % 7);
-        history("many", page_size, seed % 3 == 0, seed * 0x9E37_79B9, (150, 50));
+        history("long", page_size, seed % 3 == 0, seed * 0x9E37_79B9, (150, 50));
     }
 }
 

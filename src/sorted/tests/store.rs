@@ -155,17 +155,6 @@ impl Store {
         }
     }
 
-    /// A new database with blocks of `block_size` bytes.
-    pub(super) fn of_geometry(name: &str, page_size: u32, block_size: u32) -> Self {
-        let mut store = Store::new(name, page_size, false);
-        store.now.block_size = block_size;
-        store.on_disk = store.now.clone();
-        let options = PagerOptions { cache_bytes: 256 << 10, map_bytes: 0 };
-        let geometry = store.now.geometry().unwrap();
-        store.pager = Arc::new(Pager::new(store.file.clone(), geometry, None, options));
-        store
-    }
-
     /// Flushes these rows; a row without value is a deleted key.
     pub(super) fn flush_rows(&mut self, rows: &[(String, Option<String>)]) -> Result<()> {
         let mut tree = Tree::default();
@@ -181,22 +170,6 @@ impl Store {
             worker.make_room()?;
             worker.flush(vec![tree.input()], LogPointer::default())
         })?;
-        Ok(())
-    }
-
-    /// Flushes `count` new values of `len` bytes.
-    pub(super) fn flush_values(
-        &mut self,
-        random: &mut Random,
-        count: u64,
-        len: usize,
-    ) -> Result<()> {
-        let mut tree = Tree::default();
-        for _ in 0..count {
-            let key = format!("user{:012}", random.below(1 << 30)).into_bytes();
-            tree.0.insert(key, (EntryFlags::INSERT, vec![b'v'; len]));
-        }
-        self.with_worker(|worker| worker.flush(vec![tree.input()], LogPointer::default()))?;
         Ok(())
     }
 

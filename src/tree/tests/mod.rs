@@ -45,7 +45,7 @@ impl World {
 
     pub(super) fn begin(&mut self) {
         assert!(!self.shm.writer_flag().unwrap());
-        assert!(self.shm.tree_header_is(&self.header).unwrap());
+        assert!(self.shm.shows(&self.header.encode(), 0).unwrap());
         self.shm.set_writer_flag(true).unwrap();
         self.header.live.transaction += 1;
     }

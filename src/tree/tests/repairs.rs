@@ -6,6 +6,9 @@ use crate::shm::{CHUNK_SIZE, Shm};
 use crate::tree::{UndoList, check, check_chunks, discard_old, make_old, repair};
 use std::sync::atomic::Ordering::Relaxed;
 
+/// Keys written at random.
+const KEYS: u8 = if cfg!(miri) { 31 } else { 255 };
+
 /// A copy of all memory, as the survivors of a killed process find it.
 fn copy(shm: &Shm) -> Shm {
     let new = Shm::heap().unwrap();
@@ -19,15 +22,16 @@ fn copy(shm: &Shm) -> Shm {
 }
 
 fn content(world: &World) -> Vec<(u8, Option<Vec<u8>>)> {
-    (0..=255).map(|key| (key, world.get(&[key]))).collect()
+    (0..=KEYS).map(|key| (key, world.get(&[key]))).collect()
 }
 
 fn some_writes(world: &mut World, random: &mut Random, count: usize) {
+    let any_key = |random: &mut Random| [random.below(usize::from(KEYS) + 1) as u8];
     for _ in 0..count {
-        let key = [random.below(256) as u8];
+        let key = any_key(random);
         match random.below(10) {
             0 => {
-                let other = [random.below(256) as u8];
+                let other = any_key(random);
                 world.delete_range(&key, &other).unwrap();
             }
             1 | 2 => world.delete(&key).unwrap(),
@@ -109,7 +113,7 @@ fn die_and_repair(seed: u64) {
         let header = repair(&survivor).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
         assert!(!survivor.writer_flag().unwrap());
         assert_eq!(header, if kept { last } else { published }, "seed {seed}, round {round}");
-        assert!(survivor.tree_header_is(&header).unwrap());
+        assert!(survivor.shows(&header.encode(), 0).unwrap());
         check_chunks(&survivor, &header).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
         check(&survivor, &header.live).unwrap();
         if header.old_chunk_id != 0 && !flushed {
@@ -167,13 +171,15 @@ fn ids_that_make_no_sense_are_refused() {
     world.begin();
     world.insert(b"k", &vec![0; 100_000]).unwrap();
     world.commit();
-    for (chunk, id) in [(2, 1), (3, 2), (4, 40)] {
+    // Copying all memory takes Miri seconds.
+    let all = if cfg!(miri) { 1 } else { 4 };
+    for (chunk, id) in [(2, 1), (3, 2), (4, 40)].into_iter().take(all) {
         let shm = copy(&world.shm);
         shm.set_chunk_id(chunk, id).unwrap();
         let error = repair(&shm).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Corrupt { .. }), "{chunk} {id}: {error}");
     }
-    for change in [(0, 4), (9, 4), (1, 1), (1, 900_000_000)] {
+    for change in [(1, 900_000_000), (0, 4), (9, 4), (1, 1)].into_iter().take(all) {
         let shm = copy(&world.shm);
         let mut header = world.header;
         (header.first_chunk, header.chunk_count) = change;

@@ -9,10 +9,12 @@ mod engines;
 mod gate;
 mod measure;
 mod model;
+mod processes;
 mod report;
 mod runner;
 mod sizes;
 mod workloads;
 
 pub use count::count;
+pub use processes::{processes, syscalls};
 pub use runner::benchmark;

@@ -2,10 +2,48 @@
 
 use anyhow::Result;
 use nix::time::{ClockId, clock_gettime};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 fn read(clock: ClockId) -> Result<Duration> {
     Ok(clock_gettime(clock)?.into())
+}
+
+/// What the clock shows that only goes forward.
+pub(crate) fn now() -> Result<Duration> {
+    read(ClockId::CLOCK_MONOTONIC)
+}
+
+/// CPU time of this process, all threads, user and system.
+pub(crate) fn cpu_time() -> Result<Duration> {
+    read(ClockId::CLOCK_PROCESS_CPUTIME_ID)
+}
+
+/// How long this thread has been ready to run and waited for a CPU, where the system tells: what
+/// other programs on the machine have cost it.
+pub(crate) struct Hindrance(Option<File>);
+
+impl Hindrance {
+    /// Of the calling thread, which alone may ask.
+    pub(crate) fn of_this_thread() -> Self {
+        Hindrance(File::open("/proc/thread-self/schedstat").ok())
+    }
+
+    /// So far.
+    pub(crate) fn so_far(&self) -> Duration {
+        let mut text = [0; 96];
+        let length = self.0.as_ref().and_then(|file| file.read_at(&mut text, 0).ok());
+        let text = text.get(..length.unwrap_or(0)).unwrap_or_default();
+        let waited = text.split(|byte| *byte == b' ').nth(1).map(String::from_utf8_lossy);
+        Duration::from_nanos(waited.and_then(|waited| waited.parse().ok()).unwrap_or(0))
+    }
+}
+
+/// Waits so long. A benchmark of processes on a real machine: there is no other clock to ask.
+#[allow(clippy::disallowed_methods)]
+pub(crate) fn pause(length: Duration) {
+    std::thread::sleep(length);
 }
 
 /// Seconds since 1970.
@@ -42,8 +80,8 @@ pub(crate) struct Stopwatch {
 
 impl Stopwatch {
     pub(crate) fn start(&mut self) -> Result<()> {
-        let cpu = read(ClockId::CLOCK_PROCESS_CPUTIME_ID)?;
-        self.started = Some((read(ClockId::CLOCK_MONOTONIC)?, cpu));
+        let cpu = cpu_time()?;
+        self.started = Some((now()?, cpu));
         Ok(())
     }
 
@@ -51,11 +89,11 @@ impl Stopwatch {
     /// off is its work all the same.
     pub(crate) fn stop(&mut self, drain: bool) -> Result<()> {
         if let Some((wall, cpu)) = self.started.take() {
-            self.wall += read(ClockId::CLOCK_MONOTONIC)?.saturating_sub(wall);
+            self.wall += now()?.saturating_sub(wall);
             if drain {
                 settle()?;
             }
-            self.cpu += read(ClockId::CLOCK_PROCESS_CPUTIME_ID)?.saturating_sub(cpu);
+            self.cpu += cpu_time()?.saturating_sub(cpu);
         }
         Ok(())
     }
@@ -73,11 +111,9 @@ impl Stopwatch {
 pub(crate) fn settle() -> Result<()> {
     let window = Duration::from_millis(20);
     for _ in 0..500 {
-        let before = read(ClockId::CLOCK_PROCESS_CPUTIME_ID)?;
-        // A benchmark of processes on a real machine: there is no other clock to ask.
-        #[allow(clippy::disallowed_methods)]
-        std::thread::sleep(window);
-        let used = read(ClockId::CLOCK_PROCESS_CPUTIME_ID)?.saturating_sub(before);
+        let before = cpu_time()?;
+        pause(window);
+        let used = cpu_time()?.saturating_sub(before);
         if used < window / 20 {
             break;
         }

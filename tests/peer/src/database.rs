@@ -20,7 +20,19 @@ impl CDatabase {
     /// # Errors
     /// C's result code.
     pub fn open(path: impl AsRef<Path>, config: &CConfig) -> CResult<Self> {
-        let handle = Handle::new()?;
+        Self::open_in(false, path, config)
+    }
+
+    /// As [`open`](Self::open), with the environment of [`supervision`](crate::supervision).
+    ///
+    /// # Errors
+    /// C's result code.
+    pub fn open_supervised(path: impl AsRef<Path>, config: &CConfig) -> CResult<Self> {
+        Self::open_in(true, path, config)
+    }
+
+    fn open_in(supervised: bool, path: impl AsRef<Path>, config: &CConfig) -> CResult<Self> {
+        let handle = Handle::new(supervised)?;
         for &(setting, value) in &config.settings {
             handle.configure(setting.number(), value)?;
         }

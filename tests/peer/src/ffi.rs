@@ -1,11 +1,11 @@
-//! The functions of `lsm.h`, and the only unsafe code of this crate.
+//! The functions of `lsm.h`. This file and `supervision` hold the unsafe code of this crate.
 //!
 //! [`Handle`] and [`CursorHandle`] own what C allocated and are neither `Send` nor `Sync`. A cursor
 //! keeps its database alive by reference count, so C never sees a cursor of a closed database:
 //! `lsm_close` refuses while cursors are open, and the last owner closes again. Everything C returns
 //! by pointer is copied before the call returns. Functions return C's result code, 0 being success.
 
-use crate::codec;
+use crate::{codec, supervision};
 use lsmlite_rs as _;
 use std::cell::Cell;
 use std::ffi::{CString, c_char, c_int, c_uint, c_void};
@@ -210,10 +210,12 @@ pub(crate) struct Handle {
 }
 
 impl Handle {
-    pub(crate) fn new() -> Result<Rc<Self>, i32> {
+    pub(crate) fn new(supervised: bool) -> Result<Rc<Self>, i32> {
+        let environment = if supervised { supervision::environment() } else { null_mut() };
         let mut database = null_mut();
-        // SAFETY: NULL asks for the default environment; the out pointer is valid.
-        let code = unsafe { lsm_new(null_mut(), &mut database) };
+        // SAFETY: NULL asks for the default environment, and a supervised one lives for ever; the out
+        // pointer is valid.
+        let code = unsafe { lsm_new(environment, &mut database) };
         if code != 0 || database.is_null() {
             return Err(code);
         }

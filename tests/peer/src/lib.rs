@@ -2,8 +2,7 @@
 //!
 //! `lsmlite-rs` builds the C library into an archive that is linked into whatever depends on it, and
 //! the archive exports all 34 functions of `lsm.h`. Its own safe API fixes single-process mode and
-//! most settings, so this crate declares the functions itself (in `ffi`, the only file with
-//! `unsafe`) and offers two ways to C:
+//! most settings, so this crate declares the functions itself (in `ffi`) and offers two ways to C:
 //!
 //! * [`PeerProcess`]: C in a process of its own under a watchdog. The normal way, because C has
 //!   defects that loop or crash (docs/c-defects.md).
@@ -18,6 +17,7 @@ mod config;
 mod database;
 mod ffi;
 mod server;
+pub mod supervision;
 
 pub use client::{PeerError, PeerProcess};
 pub use codec::{LZ4, ZLIB, ZRLE, ZSTD, zrle_bound, zrle_compress, zrle_uncompress};

@@ -1,6 +1,8 @@
 //! A world.
 
-use crate::{File, FilePath, MaybeSync, RawMutex, Registry, Result, StdMutex};
+use crate::{
+    EnvError, File, FilePath, MaybeSync, RawMutex, Registry, Result, StdMutex, Task, Thread,
+};
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,6 +54,30 @@ pub trait Env: MaybeSync + Debug + 'static {
     /// `NotFound`, `ReadOnly` (no permission), `Full`, `Io`.
     fn open(&self, path: &FilePath, access: Access) -> Result<Arc<dyn File>>;
 
+    /// Opens a file that belongs to `database`, such as its log. As `open`, but a file created here
+    /// takes mode and owner of the database file, as far as the process may give them away, so that
+    /// whoever may use the database may use this file too. Default: `open`.
+    ///
+    /// # Errors
+    /// As `open`.
+    fn open_beside(
+        &self,
+        path: &FilePath,
+        access: Access,
+        _database: &FilePath,
+    ) -> Result<Arc<dyn File>> {
+        self.open(path, access)
+    }
+
+    /// Whether the name still leads to the open file: false once the name was removed or given to
+    /// another file. Worlds whose files have no `id` cannot tell and say true, as does the default.
+    ///
+    /// # Errors
+    /// `Io`.
+    fn is_current(&self, _path: &FilePath, _file: &dyn File) -> Result<bool> {
+        Ok(true)
+    }
+
     /// Removes a file's name. Open handles stay usable.
     ///
     /// # Errors
@@ -77,6 +103,16 @@ pub trait Env: MaybeSync + Debug + 'static {
 
     /// Waits about this long, or returns at once where waiting is impossible.
     fn sleep(&self, duration: Duration);
+
+    /// Starts a thread that runs `body`. The name is for tools that list threads. Default: there are
+    /// no threads to be had.
+    ///
+    /// # Errors
+    /// `Unsupported` where no threads can be started, and always without `Capabilities::threads`;
+    /// `Io` when the system has no room for another one.
+    fn spawn(&self, _name: &str, _body: Task) -> Result<Box<dyn Thread>> {
+        Err(EnvError::Unsupported)
+    }
 
     /// A new mutex. Default: the standard library's.
     fn mutex(&self) -> Arc<dyn RawMutex> {

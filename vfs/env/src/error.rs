@@ -28,6 +28,13 @@ pub enum EnvError {
     /// This world cannot do that; see `Capabilities`.
     #[error("not supported by this environment")]
     Unsupported,
+    /// The file system has no locks or shared maps that reach every process using it, as many
+    /// network file systems: only one process at a time may have the database open (10).
+    #[error(
+        "this file system has no locks or shared maps that reach every process using it; \
+         keep the database on a local file system"
+    )]
+    CannotShare,
     /// The process is a fork of the one that opened the file and must open it anew (21).
     #[error("opened before fork(); a child process must open the database itself")]
     Forked,
@@ -47,7 +54,7 @@ impl EnvError {
             EnvError::Busy => 5,
             EnvError::OutOfMemory => 7,
             EnvError::ReadOnly => 8,
-            EnvError::Unsupported | EnvError::Io(_) => 10,
+            EnvError::Unsupported | EnvError::CannotShare | EnvError::Io(_) => 10,
             EnvError::Full => 13,
             EnvError::NotAFile => 14,
             EnvError::Forked => 21,

@@ -89,7 +89,8 @@ pub trait File: MaybeSync + Debug {
     ///
     /// # Errors
     /// `Busy` when another handle's owner holds it in a conflicting mode (the lock held before is
-    /// kept), `Io`.
+    /// kept), `ReadOnly` for an exclusive lock through a file opened read-only, `CannotShare` where
+    /// the file system knows no locks, `Io`.
     fn lock(&self, lock: LockId, mode: LockMode) -> Result<()>;
 
     /// Whether locks `first ..` (`count` of them) could be taken in `mode` as far as other owners
@@ -101,16 +102,22 @@ pub trait File: MaybeSync + Debug {
 
     /// Locks any byte range, beyond the 29 locks, without waiting.
     ///
+    /// The engine uses it for one byte of its own: 4066, the last that lsm1 reserves (it would be
+    /// lock 30), marks that a writer waits for its turn. No C peer ever locks it.
+    ///
     /// # Errors
     /// `Unsupported` unless the world says `range_locks`; `Busy`, `Io`.
     fn lock_range(&self, _range: Range<u64>, _mode: LockMode) -> Result<()> {
         Err(EnvError::Unsupported)
     }
 
-    /// The shared memory that belongs to this database file; `None` if this world has none.
+    /// The shared memory that belongs to this database file; `None` if this world has none. Nothing
+    /// is created before the first [`SharedMemory::chunk`]; through a file opened
+    /// [`ReadOnly`](crate::Access::ReadOnly) nothing is ever created, grown or deleted.
     ///
     /// # Errors
-    /// `Io`, `ReadOnly`.
+    /// `CannotShare` where locks or memory do not reach every process that uses the file; `Io`,
+    /// `ReadOnly`.
     fn shared_memory(&self) -> Result<Option<Arc<dyn SharedMemory>>> {
         Ok(None)
     }

@@ -20,6 +20,7 @@ mod mutex;
 mod path;
 mod registry;
 mod shared_memory;
+mod thread;
 
 pub use environment::{Access, Capabilities, Env};
 pub use error::{EnvError, Result};
@@ -29,6 +30,7 @@ pub use mutex::{RawMutex, StdMutex};
 pub use path::FilePath;
 pub use registry::{AnyShared, Registry};
 pub use shared_memory::{CHUNK_BYTES, CHUNK_WORDS, HeapChunk, SharedChunk, SharedMemory};
+pub use thread::{StdThread, Task, Thread};
 
 /// `Send + Sync` where the target has threads, nothing elsewhere.
 ///

@@ -4,7 +4,9 @@ use crate::file::MemoryFile;
 use crate::locks::Owner;
 use crate::shared::{EIO, Node, Shared};
 use crate::trace::Event;
-use siltstone_env::{Access, Capabilities, Env, EnvError, File, FilePath, Registry, Result};
+use siltstone_env::{
+    Access, Capabilities, Env, EnvError, File, FilePath, Registry, Result, StdThread, Task, Thread,
+};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -142,6 +144,13 @@ impl Env for MemoryEnv {
         Ok(())
     }
 
+    fn is_current(&self, path: &FilePath, file: &dyn File) -> Result<bool> {
+        self.process.alive()?;
+        let id = file.id()?;
+        let directory = self.process.shared.directory();
+        Ok(directory.files.get(path).is_some_and(|node| id == Some(node.id())))
+    }
+
     fn sync_directory(&self, path: &FilePath) -> Result<()> {
         self.process.alive()?;
         let shared = &self.process.shared;
@@ -162,6 +171,11 @@ impl Env for MemoryEnv {
 
     fn sleep(&self, duration: Duration) {
         self.process.shared.clock.sleep(duration);
+    }
+
+    fn spawn(&self, name: &str, body: Task) -> Result<Box<dyn Thread>> {
+        self.process.alive()?;
+        Ok(Box::new(StdThread::spawn(name, body)?))
     }
 
     fn registry(&self) -> &Registry {

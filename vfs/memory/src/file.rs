@@ -98,7 +98,7 @@ impl File for MemoryFile {
 
     fn id(&self) -> Result<Option<FileId>> {
         self.process.alive()?;
-        Ok(Some(FileId(self.node.number.to_be_bytes().to_vec())))
+        Ok(Some(self.node.id()))
     }
 
     fn lock(&self, lock: LockId, mode: LockMode) -> Result<()> {
@@ -127,7 +127,7 @@ impl File for MemoryFile {
             return Ok(None);
         }
         let name = self.path.with_suffix("-shm");
-        Ok(Some(Arc::new(MemoryShared::new(shared.clone(), self.process.clone(), name))))
+        Ok(Some(Arc::new(MemoryShared::new(self.process.clone(), name, self.writable))))
     }
 }
 

@@ -6,7 +6,7 @@
 
 use siltstone_env::{
     Access, Capabilities, Env, EnvError, File, FileId, FileMap, FilePath, LockId, LockMode,
-    RawMutex, Registry, Result, SharedChunk, SharedMemory,
+    RawMutex, Registry, Result, SharedChunk, SharedMemory, Task, Thread,
 };
 use std::fmt::Debug;
 use std::io::IoSlice;
@@ -20,7 +20,7 @@ use std::time::Duration;
 pub enum Method {
     /// `Env::canonical_path`; the path is the name as given.
     CanonicalPath,
-    /// `Env::open`.
+    /// `Env::open` and `Env::open_beside`.
     Open,
     /// `Env::remove`.
     Remove,
@@ -28,6 +28,10 @@ pub enum Method {
     SyncDirectory,
     /// `Env::random`; the path is empty.
     Random,
+    /// `Env::spawn`; the path is the thread's name.
+    Spawn,
+    /// `Env::is_current`, which also asks for the file's `Id`, and `SharedMemory::is_current`.
+    IsCurrent,
     /// `File::read_at`.
     Read,
     /// `File::write_at` and `File::write_vectored_at`.
@@ -98,6 +102,9 @@ pub enum Verdict {
 pub trait Hook: Send + Sync + Debug + 'static {
     /// Called before each call, on the caller's thread, with no lock of the world held.
     fn before(&self, call: &Call<'_>) -> Verdict;
+
+    /// Called after each `File::lock` that succeeded, before its caller learns of it.
+    fn locked(&self, _lock: LockId, _mode: LockMode) {}
 }
 
 /// An environment whose calls are shown to a hook first.
@@ -160,6 +167,22 @@ impl<H: Hook> Env for HookedEnv<H> {
         Ok(Arc::new(HookedFile { inner, hook: self.hook.clone(), path: path.clone() }))
     }
 
+    fn open_beside(
+        &self,
+        path: &FilePath,
+        access: Access,
+        database: &FilePath,
+    ) -> Result<Arc<dyn File>> {
+        self.ask(Method::Open, path, 0)?;
+        let inner = self.inner.open_beside(path, access, database)?;
+        Ok(Arc::new(HookedFile { inner, hook: self.hook.clone(), path: path.clone() }))
+    }
+
+    fn is_current(&self, path: &FilePath, file: &dyn File) -> Result<bool> {
+        self.ask(Method::IsCurrent, path, 0)?;
+        self.inner.is_current(path, file)
+    }
+
     fn remove(&self, path: &FilePath) -> Result<()> {
         self.ask(Method::Remove, path, 0)?;
         self.inner.remove(path)
@@ -181,6 +204,11 @@ impl<H: Hook> Env for HookedEnv<H> {
 
     fn sleep(&self, duration: Duration) {
         self.inner.sleep(duration);
+    }
+
+    fn spawn(&self, name: &str, body: Task) -> Result<Box<dyn Thread>> {
+        self.ask(Method::Spawn, &FilePath::from_bytes(name.as_bytes()), 0)?;
+        self.inner.spawn(name, body)
     }
 
     fn mutex(&self) -> Arc<dyn RawMutex> {
@@ -288,7 +316,9 @@ impl<H: Hook> File for HookedFile<H> {
     fn lock(&self, lock: LockId, mode: LockMode) -> Result<()> {
         let byte = lock.byte_offset();
         self.ask_lock(Method::Lock, Some(lock), byte..byte + 1, mode)?;
-        self.inner.lock(lock, mode)
+        self.inner.lock(lock, mode)?;
+        self.hook.locked(lock, mode);
+        Ok(())
     }
 
     fn test_lock(&self, first: LockId, count: u8, mode: LockMode) -> Result<bool> {
@@ -333,5 +363,14 @@ impl<H: Hook> SharedMemory for HookedMemory<H> {
     fn release(&self, delete: bool) -> Result<()> {
         ask(&*self.hook, Method::Release, &self.path, 0..0)?;
         self.inner.release(delete)
+    }
+
+    fn is_current(&self) -> Result<bool> {
+        ask(&*self.hook, Method::IsCurrent, &self.path, 0..0)?;
+        self.inner.is_current()
+    }
+
+    fn is_writable(&self) -> bool {
+        self.inner.is_writable()
     }
 }

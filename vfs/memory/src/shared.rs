@@ -10,7 +10,7 @@ use crate::memory::SharedObject;
 use crate::random::Random;
 use crate::trace::{Event, Recorder};
 use crate::world::Settings;
-use siltstone_env::{EnvError, FilePath, Result};
+use siltstone_env::{EnvError, FileId, FilePath, Result};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -29,6 +29,11 @@ pub(crate) struct Node {
 impl Node {
     pub(crate) fn new(number: u64, content: Content) -> Arc<Self> {
         Arc::new(Node { number, content: RwLock::new(content), locks: Mutex::default() })
+    }
+
+    /// Identity of the file for the engine.
+    pub(crate) fn id(&self) -> FileId {
+        FileId(self.number.to_be_bytes().to_vec())
     }
 
     pub(crate) fn locks(&self) -> MutexGuard<'_, LockTable> {

@@ -3,7 +3,8 @@
 
 use siltstone_env::conformance::{CHECKS, World};
 use siltstone_env::{
-    Access, Capabilities, Env, EnvError, File, FileId, FilePath, LockId, LockMode, Registry, Result,
+    Access, Capabilities, Env, EnvError, File, FileId, FilePath, LockId, LockMode, Registry,
+    Result, Task, Thread,
 };
 use siltstone_memory::{MemoryEnv, MemoryWorld, Settings};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -27,6 +28,9 @@ enum Defect {
     RepeatsRandom,
     ClaimsMaps,
     RunsBackwards,
+    FollowsNoNames,
+    CreatesBesideWhenReading,
+    DropsTasks,
 }
 
 #[derive(Debug)]
@@ -67,6 +71,25 @@ impl Env for Broken {
 
     fn remove(&self, path: &FilePath) -> Result<()> {
         self.inner.remove(path)
+    }
+
+    fn open_beside(
+        &self,
+        path: &FilePath,
+        access: Access,
+        _database: &FilePath,
+    ) -> Result<Arc<dyn File>> {
+        let creates = self.defect == Defect::CreatesBesideWhenReading;
+        self.open(path, if creates { Access::ReadWriteCreate } else { access })
+    }
+
+    fn is_current(&self, path: &FilePath, file: &dyn File) -> Result<bool> {
+        Ok(self.defect == Defect::FollowsNoNames || self.inner.is_current(path, file)?)
+    }
+
+    fn spawn(&self, name: &str, body: Task) -> Result<Box<dyn Thread>> {
+        let runs = self.defect != Defect::DropsTasks;
+        self.inner.spawn(name, if runs { body } else { Box::new(|| ()) })
     }
 
     fn now(&self) -> Duration {
@@ -190,6 +213,9 @@ fn every_defect_is_noticed() {
         (Defect::ChangesIds, "registry::the_same_file_has_the_same_id"),
         (Defect::RepeatsRandom, "time::random_bytes_differ"),
         (Defect::ClaimsMaps, "maps::absent_where_not_claimed"),
+        (Defect::FollowsNoNames, "names::removal_and_replacement_are_noticed"),
+        (Defect::CreatesBesideWhenReading, "names::files_beside_a_database_open_like_any"),
+        (Defect::DropsTasks, "threads::a_thread_runs_and_join_waits_for_it"),
         (Defect::RunsBackwards, "time::the_clock_never_goes_back"),
     ] {
         let broken = broken_rules(defect);

@@ -110,3 +110,56 @@ fn a_read_only_medium_refuses_changes() {
     assert_eq!(reader.lock(LockId::WRITER, LockMode::Exclusive), Err(EnvError::ReadOnly));
     reader.lock(LockId::DMS1, LockMode::Shared).unwrap();
 }
+
+#[test]
+fn a_read_only_medium_has_read_only_memory() {
+    let world = MemoryWorld::new();
+    let env = world.process();
+    let file = open(&env);
+    let memory = file.shared_memory().unwrap().unwrap();
+    memory.chunk(0).unwrap().words()[3].store(4, SeqCst);
+    assert!(memory.is_writable());
+    world.set_read_only(true);
+    let path = env.canonical_path(b"db").unwrap();
+    let reader = env.open(&path, Access::ReadOnly).unwrap().shared_memory().unwrap().unwrap();
+    assert_eq!(reader.chunk(0).unwrap().words()[3].load(SeqCst), 4);
+    for memory in [&memory, &reader] {
+        assert!(!memory.is_writable());
+        assert_eq!(memory.chunk(1).err(), Some(EnvError::NotFound));
+        assert_eq!(memory.release(true), Err(EnvError::ReadOnly));
+    }
+    assert_eq!(world.shared_memory_chunks("db"), Some(1));
+    world.set_read_only(false);
+    assert!(memory.is_writable() && reader.is_writable());
+}
+
+#[test]
+fn lost_names_are_noticed() {
+    let world = MemoryWorld::new();
+    let env = world.process();
+    let file = open(&env);
+    let path = env.canonical_path(b"db").unwrap();
+    let memory = file.shared_memory().unwrap().unwrap();
+    memory.chunk(0).unwrap();
+    world.write_file("db", b"restored in place").unwrap();
+    assert_eq!((env.is_current(&path, &*file), memory.is_current()), (Ok(true), Ok(true)));
+    assert!(world.remove_shared_memory("db"));
+    assert_eq!(memory.is_current(), Ok(false));
+    assert!(world.remove_file("db"));
+    assert_eq!(env.is_current(&path, &*file), Ok(false));
+    world.write_file("db", b"another").unwrap();
+    assert_eq!(env.is_current(&path, &*file), Ok(false));
+    env.kill();
+    assert!(env.is_current(&path, &*file).is_err() && memory.is_current().is_err());
+}
+
+#[test]
+fn processes_have_threads() {
+    let env = MemoryWorld::new().process();
+    let (report, reported) = std::sync::mpsc::channel();
+    let thread = env.spawn("worker", Box::new(move || report.send(1).unwrap())).unwrap();
+    thread.join();
+    assert_eq!(reported.try_recv(), Ok(1));
+    env.kill();
+    assert!(env.spawn("worker", Box::new(|| ())).is_err(), "the dead start nothing");
+}

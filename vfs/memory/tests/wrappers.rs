@@ -73,6 +73,33 @@ fn faults_choose_method_file_and_range() {
 }
 
 #[test]
+fn faults_reach_threads_names_and_shared_memory() {
+    let env = FaultEnv::new(MemoryWorld::new().process(), FaultPlan::default());
+    let path = env.canonical_path(b"db").unwrap();
+    let file = open(&*env, "db");
+    let memory = file.shared_memory().unwrap().unwrap();
+    for method in [Method::Spawn, Method::Open, Method::IsCurrent, Method::Chunk, Method::Release] {
+        env.hook().add(Fault::at(1, Effect::Error(EIO)).on(method));
+    }
+    assert!(env.spawn("worker", Box::new(|| ())).is_err());
+    let log = path.with_suffix("-log");
+    let beside = || env.open_beside(&log, Access::ReadWriteCreate, &path);
+    assert_eq!(beside().err(), Some(EIO));
+    assert_eq!(env.is_current(&path, &*file), Err(EIO));
+    assert_eq!(memory.chunk(0).err(), Some(EIO));
+    assert_eq!(memory.release(false), Err(EIO));
+    assert_eq!(env.hook().fired(), 5);
+    env.spawn("worker", Box::new(|| ())).unwrap().join();
+    beside().unwrap().write_at(0, b"log").unwrap();
+    assert_eq!(env.is_current(&path, &*file), Ok(true));
+    memory.chunk(0).unwrap();
+    assert_eq!(memory.is_current(), Ok(true));
+    env.hook().add(Fault::at(1, Effect::Error(EIO)).on(Method::IsCurrent).of_file("db"));
+    assert_eq!(memory.is_current(), Err(EIO));
+    memory.release(true).unwrap();
+}
+
+#[test]
 fn a_partial_write_leaves_its_first_bytes() {
     let world = MemoryWorld::new();
     let plan = FaultPlan::with(

@@ -1,13 +1,18 @@
 //! The environment of a real process.
 
+use crate::beside::Belonging;
 use crate::errno::from_io;
 use crate::file::NativeFile;
+use crate::handles;
 use crate::names;
 use crate::sys;
-use siltstone_env::{Access, Capabilities, Env, EnvError, File, FilePath, Registry, Result};
+use crate::thread::NativeThread;
+use siltstone_env::{
+    Access, Capabilities, Env, EnvError, File, FilePath, Registry, Result, Task, Thread,
+};
 use std::fs::OpenOptions;
-use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -65,11 +70,47 @@ impl NativeEnv {
     fn same_process(&self) -> Result<()> {
         same_process(self.process)
     }
+
+    fn file(
+        &self,
+        opened: std::fs::File,
+        path: &FilePath,
+        access: Access,
+    ) -> Result<Arc<dyn File>> {
+        let writable = access != Access::ReadOnly;
+        let file = NativeFile::new(opened, path.clone(), self.process, writable, self.locks)?;
+        Ok(Arc::new(file))
+    }
 }
 
 /// Fails in a forked child of process `number`.
 pub(crate) fn same_process(number: u32) -> Result<()> {
     if sys::fork::process() == number { Ok(()) } else { Err(EnvError::Forked) }
+}
+
+fn open(path: &FilePath, access: Access) -> io::Result<std::fs::File> {
+    OpenOptions::new()
+        .read(true)
+        .write(access != Access::ReadOnly)
+        .create(access == Access::ReadWriteCreate)
+        .truncate(false)
+        .mode(0o644)
+        .custom_flags(sys::OPEN_FLAGS)
+        .open(names::as_path(path))
+}
+
+/// Makes a file with mode and owner of the database; without one, or if another process makes the
+/// file just now, it is opened like any file.
+fn create_beside(path: &FilePath, database: &FilePath) -> io::Result<std::fs::File> {
+    let Ok(database) = std::fs::metadata(names::as_path(database)) else {
+        return open(path, Access::ReadWriteCreate);
+    };
+    match Belonging::of(&database).create(names::as_path(path), sys::OPEN_FLAGS) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            open(path, Access::ReadWriteCreate)
+        }
+        made => made,
+    }
 }
 
 #[allow(clippy::disallowed_methods, reason = "this is what a world's clock is made of")]
@@ -80,10 +121,11 @@ fn start() -> Instant {
 impl Env for NativeEnv {
     fn capabilities(&self) -> Capabilities {
         let mut capabilities = Capabilities::default();
+        capabilities.multi_process = true;
         capabilities.process_locks = true;
         capabilities.maps = sys::MAPS;
         capabilities.directory_sync = true;
-        capabilities.range_locks = sys::RANGE_LOCKS;
+        capabilities.range_locks = true;
         capabilities.threads = true;
         capabilities
     }
@@ -95,17 +137,37 @@ impl Env for NativeEnv {
 
     fn open(&self, path: &FilePath, access: Access) -> Result<Arc<dyn File>> {
         self.same_process()?;
-        let writable = access != Access::ReadOnly;
-        let file = OpenOptions::new()
-            .read(true)
-            .write(writable)
-            .create(access == Access::ReadWriteCreate)
-            .truncate(false)
-            .mode(0o644)
-            .custom_flags(sys::OPEN_FLAGS)
-            .open(names::as_path(path))
-            .map_err(from_io)?;
-        Ok(Arc::new(NativeFile::new(file, self.process, writable, self.locks)?))
+        let opened = open(path, access).map_err(from_io)?;
+        self.file(opened, path, access)
+    }
+
+    fn open_beside(
+        &self,
+        path: &FilePath,
+        access: Access,
+        database: &FilePath,
+    ) -> Result<Arc<dyn File>> {
+        self.same_process()?;
+        if access != Access::ReadWriteCreate {
+            return self.open(path, access);
+        }
+        let opened = match open(path, Access::ReadWrite) {
+            Err(error) if error.kind() == ErrorKind::NotFound => create_beside(path, database),
+            done => done,
+        };
+        self.file(opened.map_err(from_io)?, path, access)
+    }
+
+    fn is_current(&self, path: &FilePath, file: &dyn File) -> Result<bool> {
+        self.same_process()?;
+        let id = file.id()?;
+        match std::fs::metadata(names::as_path(path)) {
+            Ok(metadata) => Ok(id == Some(handles::id((metadata.dev(), metadata.ino())))),
+            Err(error) => match from_io(error) {
+                EnvError::NotFound => Ok(false),
+                error => Err(error),
+            },
+        }
     }
 
     fn remove(&self, path: &FilePath) -> Result<()> {
@@ -136,6 +198,11 @@ impl Env for NativeEnv {
     #[allow(clippy::disallowed_methods, reason = "this is what a world's sleep is made of")]
     fn sleep(&self, duration: Duration) {
         std::thread::sleep(duration);
+    }
+
+    fn spawn(&self, name: &str, body: Task) -> Result<Box<dyn Thread>> {
+        self.same_process()?;
+        Ok(Box::new(NativeThread::spawn(self.process, name, body)?))
     }
 
     fn registry(&self) -> &Registry {

@@ -1,10 +1,14 @@
 //! An open file of the operating system.
 
+use crate::beside::Belonging;
 use crate::environment::{LockStyle, same_process};
 use crate::errno::from_io;
 use crate::handles::{self, Identity};
+use crate::shared_memory::NativeMemory;
 use crate::sys::{self, locks::Locks};
-use siltstone_env::{EnvError, File, FileId, FileMap, LockId, LockMode, Result};
+use siltstone_env::{
+    EnvError, File, FileId, FileMap, FilePath, LockId, LockMode, Result, SharedMemory,
+};
 use std::io::{ErrorKind, IoSlice};
 use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -15,6 +19,7 @@ use std::sync::Arc;
 pub(crate) struct NativeFile {
     /// Shared with the table of parked descriptors when the handle goes.
     descriptor: Arc<std::fs::File>,
+    path: FilePath,
     identity: Identity,
     process: u32,
     writable: bool,
@@ -24,6 +29,7 @@ pub(crate) struct NativeFile {
 impl NativeFile {
     pub(crate) fn new(
         descriptor: std::fs::File,
+        path: FilePath,
         process: u32,
         writable: bool,
         style: LockStyle,
@@ -35,7 +41,14 @@ impl NativeFile {
         let identity = (metadata.dev(), metadata.ino());
         handles::opened(identity);
         let locks = Locks::new(style, identity);
-        Ok(NativeFile { descriptor: Arc::new(descriptor), identity, process, writable, locks })
+        Ok(NativeFile {
+            descriptor: Arc::new(descriptor),
+            path,
+            identity,
+            process,
+            writable,
+            locks,
+        })
     }
 
     fn may_write(&self) -> Result<()> {
@@ -115,8 +128,7 @@ impl File for NativeFile {
     }
 
     fn id(&self) -> Result<Option<FileId>> {
-        let (device, inode) = self.identity;
-        Ok(Some(FileId([device.to_be_bytes(), inode.to_be_bytes()].concat())))
+        Ok(Some(handles::id(self.identity)))
     }
 
     fn lock(&self, lock: LockId, mode: LockMode) -> Result<()> {
@@ -136,13 +148,21 @@ impl File for NativeFile {
 
     fn lock_range(&self, range: Range<u64>, mode: LockMode) -> Result<()> {
         same_process(self.process)?;
-        if !sys::RANGE_LOCKS {
-            return Err(EnvError::Unsupported);
-        }
         if range.is_empty() {
             return Ok(());
         }
         self.locks.set(&self.descriptor, range, mode)
+    }
+
+    fn shared_memory(&self) -> Result<Option<Arc<dyn SharedMemory>>> {
+        same_process(self.process)?;
+        sys::file_system::reaches_everybody(&self.descriptor)?;
+        // Where there are no locks, asking for one says so.
+        let byte = LockId::DMS2.byte_offset();
+        self.locks.is_free(&self.descriptor, byte..byte + 1, LockMode::Shared)?;
+        let belonging = Belonging::of(&self.descriptor.metadata().map_err(from_io)?);
+        let name = self.path.with_suffix("-shm");
+        Ok(Some(Arc::new(NativeMemory::new(name, self.process, belonging, self.writable))))
     }
 
     fn map(&self) -> Result<Option<Arc<dyn FileMap>>> {

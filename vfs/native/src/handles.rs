@@ -4,12 +4,18 @@
 //! a file carries such locks, descriptors are parked here instead of being closed, until the last
 //! handle of that file goes. Files locked by open file description are closed at once.
 
+use siltstone_env::FileId;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Device and inode.
 pub(crate) type Identity = (u64, u64);
+
+/// The identity in the engine's terms.
+pub(crate) fn id((device, inode): Identity) -> FileId {
+    FileId([device.to_be_bytes(), inode.to_be_bytes()].concat())
+}
 
 #[derive(Default)]
 struct Open {

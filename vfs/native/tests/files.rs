@@ -2,36 +2,16 @@
 #![cfg(all(unix, not(miri)))]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
 
-use siltstone_env::{Access, Env, EnvError, File, FilePath};
-use siltstone_native::{LockStyle, NativeEnv};
+mod support;
+
+use siltstone_env::{Access, Env, EnvError};
+use siltstone_native::NativeEnv;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
-struct Scratch {
-    directory: tempfile::TempDir,
-    env: Arc<NativeEnv>,
-}
-
-impl Scratch {
-    fn new() -> Self {
-        let env = NativeEnv::separate(LockStyle::Best);
-        Scratch { directory: tempfile::tempdir().unwrap(), env }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    fn canonical(&self, path: &Path) -> Result<FilePath, EnvError> {
-        self.env.canonical_path(path.as_os_str().as_bytes())
-    }
-
-    fn open(&self, path: &Path, access: Access) -> Result<Arc<dyn File>, EnvError> {
-        self.env.open(&self.canonical(path)?, access)
-    }
-}
+use std::path::Path;
+#[cfg(target_os = "linux")]
+use support::Mount;
+use support::Scratch;
 
 #[test]
 fn the_environment_of_a_process_is_one() {
@@ -143,7 +123,7 @@ fn permissions_are_respected() {
     let path = scratch.path("db");
     std::fs::write(&path, b"abc").unwrap();
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o444)).unwrap();
-    std::fs::set_permissions(scratch.directory.path(), PermissionsExt::from_mode(0o555)).unwrap();
+    std::fs::set_permissions(scratch.directory(), PermissionsExt::from_mode(0o555)).unwrap();
     if std::fs::write(scratch.path("probe"), b"").is_ok() {
         // The superuser may write anywhere.
         return;
@@ -156,7 +136,7 @@ fn permissions_are_respected() {
     assert_eq!(scratch.env.remove(&canonical), Err(EnvError::ReadOnly));
     let reader = scratch.open(&path, Access::ReadOnly).unwrap();
     assert_eq!(reader.read_at(0, &mut [0; 3]), Ok(3));
-    std::fs::set_permissions(scratch.directory.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    std::fs::set_permissions(scratch.directory(), PermissionsExt::from_mode(0o755)).unwrap();
 }
 
 #[test]
@@ -173,39 +153,15 @@ fn reserved_space_does_not_show_in_the_size() {
     assert!(blocks <= 8192 || blocks >= 1 << 20, "{blocks}");
 }
 
-/// A tiny file system, where this process may mount one.
-#[cfg(target_os = "linux")]
-struct SmallDisk(tempfile::TempDir);
-
-#[cfg(target_os = "linux")]
-impl SmallDisk {
-    fn mount() -> Option<Self> {
-        let directory = tempfile::tempdir().unwrap();
-        let mounted = std::process::Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"])
-            .arg(directory.path())
-            .stderr(std::process::Stdio::null())
-            .status();
-        mounted.is_ok_and(|status| status.success()).then(|| SmallDisk(directory))
-    }
-}
-
-#[cfg(target_os = "linux")]
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = std::process::Command::new("umount").arg(self.0.path()).status();
-    }
-}
-
 #[test]
 #[cfg(target_os = "linux")]
 fn a_full_disk_is_told() {
-    let Some(disk) = SmallDisk::mount() else {
+    let Some(disk) = Mount::small_disk() else {
         println!("skipped: no permission to mount a small file system");
         return;
     };
     let scratch = Scratch::new();
-    let file = scratch.open(&disk.0.path().join("db"), Access::ReadWriteCreate).unwrap();
+    let file = scratch.open(&disk.path("db"), Access::ReadWriteCreate).unwrap();
     file.write_at(0, &[1; 4096]).unwrap();
     assert_eq!(file.write_at(4096, &[2; 1 << 20]), Err(EnvError::Full));
     let slices = [std::io::IoSlice::new(&[3; 1 << 20])];

@@ -1,9 +1,11 @@
-//! Locks between real processes, of both kinds, and what fork does to them.
+//! Locks and shared memory between real processes, and what fork does to them.
 //!
 //! The second process is this test program again: it runs the test `helper` alone, which opens the
 //! file it is told and obeys commands from its standard input, one per line.
 #![cfg(all(unix, not(miri)))]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
+
+mod support;
 
 use siltstone_env::{Access, Env, EnvError, File, LockId, LockMode};
 use siltstone_native::{LockStyle, NativeEnv};
@@ -12,6 +14,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+use support::{load, store};
 
 use LockMode::{Exclusive, Shared, Unlock};
 
@@ -21,8 +25,7 @@ const STYLE: &str = "SILTSTONE_HELPER_STYLE";
 const ANSWER: &str = "@@";
 
 fn open(env: &Arc<NativeEnv>, path: &Path) -> Arc<dyn File> {
-    let path = env.canonical_path(path.as_os_str().as_bytes()).unwrap();
-    env.open(&path, Access::ReadWriteCreate).unwrap()
+    support::open(env, path, Access::ReadWriteCreate).unwrap()
 }
 
 fn mode(word: &str) -> LockMode {
@@ -42,12 +45,22 @@ fn helper() {
     };
     let env = NativeEnv::separate(style);
     let file = open(&env, Path::new(&path));
+    let memory = file.shared_memory().unwrap().unwrap();
     println!("{ANSWER} ready");
     for line in std::io::stdin().lines() {
         let line = line.unwrap();
         let words: Vec<&str> = line.split(' ').collect();
         let lock = || LockId::from_number(words[1].parse().unwrap()).unwrap();
+        let number = |word: usize| words[word].parse::<u32>().unwrap();
         let answer = match words[0] {
+            "store" => {
+                store(&memory, number(1), number(2) as usize, number(3));
+                "stored".to_owned()
+            }
+            "load" => load(&memory, number(1), number(2) as usize).to_string(),
+            "release" => format!("{:?}", memory.release(words[1] == "deleting")),
+            "current" => format!("{:?}", memory.is_current()),
+
             "lock" => format!("{:?}", file.lock(lock(), mode(words[2]))),
             "test" => format!("{:?}", file.test_lock(lock(), 1, mode(words[2]))),
             // Opens and closes the file once more.
@@ -199,28 +212,18 @@ fn a_forked_child_is_told_and_unlocks_nothing() {
         let file = open(&env, &path);
         file.lock(LockId::WRITER, Exclusive).unwrap();
         let name = path.as_os_str().as_bytes().to_vec();
-        // SAFETY: the child makes a few calls that take no lock another thread may hold (memory
-        // allocation is safe after fork on the systems supported) and leaves by `_exit`.
-        match unsafe { nix::unistd::fork() }.unwrap() {
-            nix::unistd::ForkResult::Child => {
-                let refused = [
-                    file.write_at(0, b"x").err(),
-                    file.read_at(0, &mut [0]).err(),
-                    file.lock(LockId::WRITER, Unlock).err(),
-                    file.sync().err(),
-                    file.map().err(),
-                    env.canonical_path(&name).err(),
-                ];
-                drop(file);
-                let clear = refused.iter().all(|error| *error == Some(EnvError::Forked));
-                // SAFETY: ends the child at once, as `fork` asks for.
-                unsafe { nix::libc::_exit(if clear { 0 } else { 1 }) }
-            }
-            nix::unistd::ForkResult::Parent { child } => {
-                let status = nix::sys::wait::waitpid(child, None).unwrap();
-                assert_eq!(status, nix::sys::wait::WaitStatus::Exited(child, 0), "{style:?}");
-            }
-        }
+        println!("{style:?}");
+        let file = in_child(file, |file| {
+            let refused = [
+                file.write_at(0, b"x").err(),
+                file.read_at(0, &mut [0]).err(),
+                file.lock(LockId::WRITER, Unlock).err(),
+                file.sync().err(),
+                file.map().err(),
+                env.canonical_path(&name).err(),
+            ];
+            refused.iter().all(|error| *error == Some(EnvError::Forked))
+        });
         assert_eq!(file.size(), Ok(0));
         let mut helper = Helper::start(&path, LockStyle::Best);
         helper.refused("lock 4 shared");
@@ -246,4 +249,117 @@ fn closing_releases_even_while_a_child_has_the_descriptor() {
     nix::sys::signal::kill(child, nix::sys::signal::Signal::SIGKILL).unwrap();
     nix::sys::wait::waitpid(child, None).unwrap();
     assert_eq!(answer, "Ok(())");
+}
+
+#[test]
+fn processes_see_one_memory() {
+    for_each_pair(|file, mut helper, path, env| {
+        let ours = file.shared_memory().unwrap().unwrap();
+        store(&ours, 0, 3, 1);
+        assert_eq!(helper.ask("load 0 3"), "1");
+        assert_eq!(helper.ask("store 2 8191 77"), "stored");
+        assert_eq!(load(&ours, 2, 8191), 77);
+        let kept = ours.chunk(1).unwrap();
+        for round in 0..100 {
+            assert_eq!(helper.ask(&format!("store 1 5 {round}")), "stored");
+            assert_eq!(kept.words()[5].swap(round + 1000, SeqCst), round);
+            assert_eq!(helper.ask("load 1 5"), (round + 1000).to_string());
+        }
+        drop(helper);
+        assert_eq!(load(&ours, 2, 8191), 77, "a killed process takes nothing with it");
+        let again = open(env, path).shared_memory().unwrap().unwrap();
+        assert_eq!(load(&again, 0, 3), 1);
+    });
+}
+
+#[test]
+fn a_deletion_in_another_process_is_noticed() {
+    for_each_pair(|file, mut helper, _, _| {
+        let ours = file.shared_memory().unwrap().unwrap();
+        store(&ours, 0, 0, 1);
+        assert_eq!(helper.ask("current"), "Ok(true)");
+        assert_eq!(helper.ask("load 0 0"), "1");
+        helper.granted("release deleting");
+        assert_eq!(ours.is_current(), Ok(false));
+        assert_eq!(helper.ask("load 0 0"), "0");
+        assert_eq!(helper.ask("current"), "Ok(true)");
+        assert_eq!(ours.is_current(), Ok(false));
+        ours.release(true).unwrap();
+        assert_eq!(helper.ask("current"), "Ok(true)");
+    });
+}
+
+/// Gives things to a check in a forked child, which must be true and drops them there; here they
+/// are given back.
+fn in_child<T>(things: T, check: impl FnOnce(T) -> bool) -> T {
+    // SAFETY: the child makes a few calls that take no lock another thread may hold (memory
+    // allocation is safe after fork on the systems supported) and leaves by `_exit`.
+    match unsafe { nix::unistd::fork() }.unwrap() {
+        nix::unistd::ForkResult::Child => {
+            let good = check(things);
+            // SAFETY: ends the child at once, as `fork` asks for.
+            unsafe { nix::libc::_exit(i32::from(!good)) }
+        }
+        nix::unistd::ForkResult::Parent { child } => {
+            let status = nix::sys::wait::waitpid(child, None).unwrap();
+            assert_eq!(status, nix::sys::wait::WaitStatus::Exited(child, 0));
+            things
+        }
+    }
+}
+
+#[test]
+fn a_forked_child_leaves_the_memory_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("db");
+    let env = NativeEnv::separate(LockStyle::Best);
+    let name = support::canonical(&env, &path).unwrap();
+    let file = open(&env, &path);
+    let memory = file.shared_memory().unwrap().unwrap();
+    store(&memory, 0, 0, 1);
+    let chunk = memory.chunk(0).unwrap();
+    let forked = Some(EnvError::Forked);
+    let things = in_child((env, file, memory, chunk), |(env, file, memory, _chunk)| {
+        let refused = [
+            memory.chunk(0).err(),
+            memory.chunk(5).err(),
+            memory.release(true).err(),
+            memory.release(false).err(),
+            memory.is_current().err(),
+            file.shared_memory().err(),
+            env.open_beside(&name, Access::ReadWriteCreate, &name).err(),
+            env.is_current(&name, &*file).err(),
+            env.spawn("child", Box::new(|| ())).err(),
+        ];
+        !memory.is_writable() && refused.iter().all(|error| *error == forked)
+    });
+    let (_env, _file, memory, chunk) = things;
+    assert_eq!(memory.is_current(), Ok(true));
+    store(&memory, 0, 1, 2);
+    assert_eq!((chunk.words()[0].load(SeqCst), chunk.words()[1].load(SeqCst)), (1, 2));
+    assert_eq!(support::files(directory.path()), ["db", "db-shm"]);
+    assert_eq!(std::fs::metadata(directory.path().join("db-shm")).unwrap().len(), 32_768);
+}
+
+#[test]
+fn a_forked_child_does_not_wait_for_threads() {
+    let env = NativeEnv::separate(LockStyle::Best);
+    for join in [true, false] {
+        let (allow, allowed) = std::sync::mpsc::channel::<()>();
+        let (report, reported) = std::sync::mpsc::channel();
+        let body = move || {
+            allowed.recv().unwrap();
+            report.send(5).unwrap();
+        };
+        let thread = env.spawn("siltstone worker", Box::new(body)).unwrap();
+        let thread = in_child(thread, |thread| {
+            if join {
+                thread.join();
+            }
+            true
+        });
+        allow.send(()).unwrap();
+        thread.join();
+        assert_eq!(reported.try_recv(), Ok(5));
+    }
 }

@@ -32,13 +32,25 @@ pub(super) fn run(arguments: &[String]) -> Outcome {
     }
 }
 
-/// Puts what the fixtures hold into the corpus of each target.
+/// Histories to begin from, and the bytes of each: as many calls as the target looks at.
+const HISTORIES: u32 = 16;
+const HISTORY: u32 = 1200;
+
+/// Puts what the fixtures hold into the corpus of each target, and histories of any calls.
 fn seed() -> Outcome {
     let fixtures = root().join("tests/fixtures/c-lsm1");
     let corpus = root().join("tests/fuzz/corpus");
     let told = |error: std::io::Error| format!("seeding {}: {error}", corpus.display());
     for target in ["log", "checkpoint", "page", "whole_file", "operations"] {
         fs::create_dir_all(corpus.join(target)).map_err(told)?;
+    }
+    for seed in 1..=HISTORIES {
+        let bytes = (0..HISTORY).scan(seed, |state, _| {
+            *state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            Some((*state >> 24) as u8)
+        });
+        let path = corpus.join("operations").join(format!("random-{seed}"));
+        fs::write(path, bytes.collect::<Vec<u8>>()).map_err(told)?;
     }
     for entry in fs::read_dir(&fixtures).map_err(told)? {
         let path = entry.map_err(told)?.path();

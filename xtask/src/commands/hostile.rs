@@ -2,20 +2,9 @@
 //!
 //! The test `hostile` of the package `siltstone-tests` reads `SILTSTONE_HOSTILE`.
 
-use crate::tools::{Outcome, cargo, run as run_program};
+use crate::tools::{Outcome, run_long_tests};
 
 pub(super) fn run(arguments: &[String]) -> Outcome {
     let amount = arguments.first().map_or("all", String::as_str);
-    let mut tests = cargo();
-    tests.args([
-        "test",
-        "--release",
-        "-p",
-        "siltstone-tests",
-        "--test",
-        "hostile",
-        "--",
-        "--nocapture",
-    ]);
-    run_program(tests.env("SILTSTONE_HOSTILE", amount))
+    run_long_tests(&["-p", "siltstone-tests", "--test", "hostile"], "SILTSTONE_HOSTILE", amount)
 }

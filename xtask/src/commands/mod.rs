@@ -7,9 +7,12 @@ mod deny;
 mod edges;
 mod fuzz;
 mod hostile;
+mod loom;
 mod miri;
+mod processes;
 mod soak;
 mod test;
+mod tsan;
 
 use crate::tools::Outcome;
 
@@ -50,6 +53,11 @@ pub(crate) const TABLE: &[Command] = &[
         about: "100,000 random histories against the model [COUNT]",
         run: soak::run,
     },
+    Command {
+        name: "processes",
+        about: "20,000 rounds of real processes on one database, C among them [ROUNDS]",
+        run: processes::run,
+    },
     Command { name: "crash", about: "1,000,000 crash images [COUNT]", run: crash::run },
     Command {
         name: "hostile",
@@ -61,10 +69,20 @@ pub(crate) const TABLE: &[Command] = &[
         about: "cargo-fuzz on one target [TARGET] [ARGUMENTS..]",
         run: fuzz::run,
     },
+    Command {
+        name: "loom",
+        about: "the sharing protocols in every order [FILTER]",
+        run: loom::run,
+    },
     Command { name: "miri", about: "the unsafe rooms under Miri (nightly)", run: miri::run },
     Command {
+        name: "tsan",
+        about: "the tests with threads under ThreadSanitizer (nightly) [FILTER..]",
+        run: tsan::run,
+    },
+    Command {
         name: "bench",
-        about: "side by side with C lsm1, redb, fjall and LMDB [ARGUMENTS..]",
+        about: "side by side with C lsm1 and others [processes|syscalls|count] [ARGUMENTS..]",
         run: bench::run,
     },
 ];

@@ -80,9 +80,10 @@ fn rows(stats: &Stats) -> Vec<Row> {
 
 fn configuration(session: &Session, stats: &Stats) -> Vec<Row> {
     let global = &session.global;
-    let milliseconds = global.busy_timeout.as_millis();
+    let milliseconds = global.wait.as_millis();
     let timeout = u64::try_from(milliseconds).unwrap_or(u64::MAX);
     let durability = global.durability.name();
+    let sharing = if global.exclusive { "exclusive" } else { "shared" };
     vec![
         size("page_size", "page size", u64::from(stats.page_size)),
         size("block_size", "block size", u64::from(stats.block_size)),
@@ -93,6 +94,7 @@ fn configuration(session: &Session, stats: &Stats) -> Vec<Row> {
             codecs::describe(stats.compression_id),
         ),
         ("durability", "durability", json!(durability), durability.to_owned()),
+        ("sharing", "sharing", json!(sharing), sharing.to_owned()),
         ("busy_timeout_ms", "busy timeout", json!(timeout), format!("{timeout} ms")),
         size("autoflush", "autoflush", global.autoflush),
         size("autocheckpoint", "autocheckpoint", global.autocheckpoint),

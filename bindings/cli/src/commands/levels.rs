@@ -41,9 +41,27 @@ impl Levels {
 }
 
 fn picture(name: &str, stats: &Stats, structure: &Structure) -> Picture {
-    let unit = match codecs::is_compressed(stats.compression_id) {
+    Picture {
+        name: name.to_owned(),
+        page_size: stats.page_size,
+        block_size: stats.block_size,
+        codec: codecs::describe(stats.compression_id),
+        live_tree_bytes: stats.live_tree_bytes,
+        old_tree_bytes: stats.old_tree_bytes,
+        log_bytes: stats.log_bytes,
+        file_bytes: stats.file_bytes,
+        levels: views(&structure.levels, stats.page_size, stats.compression_id),
+        block_count: stats.block_count,
+        free_blocks: structure.free.iter().map(|free| free.block).collect(),
+        redirects: structure.redirects.iter().map(|r| (r.from, r.to)).collect(),
+    }
+}
+
+/// Levels as they are drawn.
+pub(super) fn views(levels: &[LevelInfo], page_size: u32, compression_id: u32) -> Vec<LevelView> {
+    let unit = match codecs::is_compressed(compression_id) {
         true => 1,
-        false => u64::from(stats.page_size),
+        false => u64::from(page_size),
     };
     let segment = |segment: &SegmentInfo| SegmentView {
         bytes: segment.size.saturating_mul(unit),
@@ -58,23 +76,11 @@ fn picture(name: &str, stats: &Stats, structure: &Structure) -> Picture {
         merging: level.merging.iter().map(segment).collect(),
         split_key: level.split_key.clone(),
     };
-    Picture {
-        name: name.to_owned(),
-        page_size: stats.page_size,
-        block_size: stats.block_size,
-        codec: codecs::describe(stats.compression_id),
-        live_tree_bytes: stats.live_tree_bytes,
-        old_tree_bytes: stats.old_tree_bytes,
-        log_bytes: stats.log_bytes,
-        file_bytes: stats.file_bytes,
-        levels: structure.levels.iter().map(level).collect(),
-        block_count: stats.block_count,
-        free_blocks: structure.free.iter().map(|free| free.block).collect(),
-        redirects: structure.redirects.iter().map(|r| (r.from, r.to)).collect(),
-    }
+    levels.iter().map(level).collect()
 }
 
-fn document(stats: &Stats, structure: &Structure, as_hex: bool) -> Value {
+/// A level in JSON.
+pub(super) fn level_document(level: &LevelInfo, as_hex: bool) -> Value {
     let segment = |segment: &SegmentInfo| {
         json!({
             "first": segment.first, "last": segment.last,
@@ -82,15 +88,17 @@ fn document(stats: &Stats, structure: &Structure, as_hex: bool) -> Value {
         })
     };
     let key = |key: &Vec<u8>| if as_hex { keys::hex(key) } else { keys::escaped(key) };
-    let level = |level: &LevelInfo| {
-        json!({
-            "age": level.age,
-            "freelist_only": level.freelist_only,
-            "segment": segment(&level.segment),
-            "merging": level.merging.iter().map(segment).collect::<Vec<_>>(),
-            "split_key": level.split_key.as_ref().map(key),
-        })
-    };
+    json!({
+        "age": level.age,
+        "freelist_only": level.freelist_only,
+        "segment": segment(&level.segment),
+        "merging": level.merging.iter().map(segment).collect::<Vec<_>>(),
+        "split_key": level.split_key.as_ref().map(key),
+    })
+}
+
+fn document(stats: &Stats, structure: &Structure, as_hex: bool) -> Value {
+    let levels = structure.levels.iter().map(|level| level_document(level, as_hex));
     let free = structure.free.iter().map(|free| json!({"block": free.block, "since": free.since}));
     let redirects = structure.redirects.iter().map(|r| json!({ "from": r.from, "to": r.to }));
     let regions = structure.log_regions.iter().map(|(from, to)| json!({ "from": from, "to": to }));
@@ -103,7 +111,7 @@ fn document(stats: &Stats, structure: &Structure, as_hex: bool) -> Value {
         "log_bytes": stats.log_bytes,
         "file_bytes": stats.file_bytes,
         "blocks": stats.block_count,
-        "levels": structure.levels.iter().map(level).collect::<Vec<_>>(),
+        "levels": levels.collect::<Vec<_>>(),
         "free": free.collect::<Vec<_>>(),
         "redirects": redirects.collect::<Vec<_>>(),
         "append_points": structure.append_points,

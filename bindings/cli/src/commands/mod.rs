@@ -11,6 +11,7 @@ mod delete_range;
 mod export;
 mod flush;
 mod get;
+mod hold_lock;
 mod import;
 mod info;
 mod levels;
@@ -20,6 +21,7 @@ mod put;
 mod recover;
 mod scan;
 mod user_version;
+mod watch;
 mod work;
 
 use crate::failure::Result;
@@ -69,6 +71,10 @@ pub(crate) enum Command {
     Backup(backup::Backup),
     /// Print or set the application's version number (kept while the database is in use)
     UserVersion(user_version::UserVersion),
+    /// Show who uses a database and what they do, live, without disturbing them
+    Watch(watch::Watch),
+    /// Run a program while everybody else is locked out of a database
+    HoldLock(hold_lock::HoldLock),
     /// Measure inserts, gets and scans on a scratch file
     Bench(bench::Bench),
 }
@@ -97,6 +103,8 @@ impl Command {
             Command::Work(command) => command.run(session),
             Command::Backup(command) => command.run(session),
             Command::UserVersion(command) => command.run(session),
+            Command::Watch(command) => command.run(session),
+            Command::HoldLock(command) => command.run(session),
             Command::Bench(command) => command.run(session),
         }
     }

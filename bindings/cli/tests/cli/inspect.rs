@@ -104,7 +104,7 @@ fn help_lists_every_command() {
     let help = scratch.ok(&["help"]);
     for command in
         "create get put delete delete-range scan import export info levels pages log check recover \
-         compact checkpoint flush work backup user-version bench"
+         compact checkpoint flush work backup user-version watch hold-lock bench"
             .split_whitespace()
     {
         assert!(help.contains(&format!("  {command} ")), "{command}");

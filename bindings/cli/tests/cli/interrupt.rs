@@ -1,10 +1,9 @@
-//! Ctrl-C and kill during an import, and two users of one file.
+//! Ctrl-C and kill during an import.
 #![cfg(unix)]
 
 use crate::run::Scratch;
 use std::io::Write;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 /// An import that waits for more input, with these lines already given.
 fn importing(scratch: &Scratch, lines: std::ops::Range<u32>) -> Child {
@@ -68,20 +67,4 @@ fn a_killed_import_leaves_whole_transactions() {
     // Writing goes on.
     scratch.ok(&["put", "a.lsm", "new", "entry"]);
     assert_eq!(count(&scratch), kept + 1);
-}
-
-#[test]
-fn two_terminals_one_file() {
-    let scratch = Scratch::new();
-    let child = importing(&scratch, 0..20_000);
-    let mut child = child;
-    scratch.fails(&["put", "a.lsm", "a", "b"], 5, &["busy", "another process"]);
-    let start = std::time::Instant::now();
-    scratch.fails(&["put", "a.lsm", "a", "b", "--busy-timeout", "300ms"], 5, &["busy"]);
-    assert!(start.elapsed() >= Duration::from_millis(300), "it did not wait");
-    drop(child.stdin.take());
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(0));
-    scratch.ok(&["put", "a.lsm", "a", "b"]);
-    assert_eq!(count(&scratch), 20_001);
 }

@@ -11,3 +11,4 @@ mod interrupt;
 mod ranges;
 mod read_write;
 mod run;
+mod sharing;

@@ -2,7 +2,7 @@
 
 use crate::engine::{Digest, Engine, Key, Reader, Row, Store};
 use anyhow::Result;
-use siltstone::{Cursor, Database, Durability, Options, Seek};
+use siltstone::{Cursor, Database, Durability, Options, Seek, Sharing};
 use std::path::Path;
 
 pub(crate) struct Siltstone;
@@ -31,7 +31,7 @@ impl Engine for Siltstone {
 
     fn open(&self, directory: &Path, durable: bool) -> Result<Box<dyn Store>> {
         let durability = if durable { Durability::Full } else { Durability::Normal };
-        let options = Options::new().durability(durability);
+        let options = Options::new().durability(durability).sharing(Sharing::Exclusive);
         Ok(Box::new(Open(options.open(directory.join("bench.lsm"))?)))
     }
 }

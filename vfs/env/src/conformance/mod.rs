@@ -22,6 +22,7 @@ pub mod maps;
 pub mod names;
 pub mod registry;
 pub mod shared_memory;
+pub mod threads;
 pub mod time;
 
 /// What the suite needs to know of a backend: a place for files and processes to use it.
@@ -55,6 +56,8 @@ checks![
     names::removal_leaves_open_handles_usable,
     names::a_recreated_file_is_empty,
     names::directory_sync_succeeds,
+    names::files_beside_a_database_open_like_any,
+    names::removal_and_replacement_are_noticed,
     files::a_new_file_is_empty,
     files::writes_are_read_back,
     files::reads_past_the_end_are_zero_filled,
@@ -97,6 +100,9 @@ checks![
     shared_memory::release_keeps_the_contents,
     shared_memory::deletion_starts_anew,
     shared_memory::databases_do_not_share,
+    shared_memory::a_removed_name_is_noticed,
+    shared_memory::other_memory_of_the_name_is_left_alone,
+    shared_memory::readers_make_no_memory,
     maps::absent_where_not_claimed,
     maps::a_map_shows_the_file,
     maps::a_map_shows_later_writes,
@@ -106,6 +112,8 @@ checks![
     time::sleep_moves_the_clock_or_returns,
     time::random_bytes_differ,
     time::mutexes_exclude,
+    threads::a_thread_runs_and_join_waits_for_it,
+    threads::a_dropped_thread_runs_on,
     registry::a_process_has_one_table,
     registry::processes_have_tables_of_their_own,
     registry::the_same_file_has_the_same_id,

@@ -123,3 +123,51 @@ pub fn directory_sync_succeeds(world: &dyn World) {
     rule("remove succeeds", env.remove(&path));
     rule("sync_directory succeeds after removal", env.sync_directory(&path));
 }
+
+/// `open_beside` differs from `open` in nothing the suite can see.
+pub fn files_beside_a_database_open_like_any(world: &dyn World) {
+    let env = process(world);
+    let database = path(&*env, world, "database");
+    let beside = database.with_suffix("-log");
+    for attempt in ["without", "with"] {
+        for access in [Access::ReadOnly, Access::ReadWrite] {
+            assert_eq!(
+                env.open_beside(&beside, access, &database).err(),
+                Some(EnvError::NotFound),
+                "rule broken: {access:?} creates nothing beside a database ({attempt} one)"
+            );
+        }
+        let create = || env.open_beside(&beside, Access::ReadWriteCreate, &database);
+        let file = rule("a file beside a database is created", create());
+        rule("write_at succeeds", file.write_at(0, b"kept"));
+        let again = rule("a file beside a database opens", create());
+        assert_eq!(contents(&*again), b"kept", "rule broken: an existing file is left as it is");
+        let reader = rule("a created file opens", env.open(&beside, Access::ReadOnly));
+        assert_eq!(contents(&*reader), b"kept", "rule broken: the file has the name given");
+        rule("remove succeeds", env.remove(&beside));
+        open(&*env, world, "database");
+    }
+}
+
+/// Where files have an identity, `is_current` follows their names.
+pub fn removal_and_replacement_are_noticed(world: &dyn World) {
+    let env = process(world);
+    let old = open(&*env, world, "name");
+    let (name, other_name) = (path(&*env, world, "name"), path(&*env, world, "other"));
+    let other = open(&*env, world, "other");
+    if rule("id succeeds", old.id()).is_none() {
+        return;
+    }
+    let current = |name, file| rule("is_current succeeds", env.is_current(name, file));
+    assert!(current(&name, &*old), "rule broken: a name leads to the file opened by it");
+    assert!(current(&other_name, &*other), "rule broken: a name leads to the file opened by it");
+    assert!(!current(&name, &*other), "rule broken: is_current tells files apart");
+    let reader = rule("a file opens read-only", env.open(&name, Access::ReadOnly));
+    assert!(current(&name, &*reader), "rule broken: access does not change the file");
+    rule("remove succeeds", env.remove(&name));
+    assert!(!current(&name, &*old), "rule broken: is_current notices a removal");
+    let new = open(&*env, world, "name");
+    assert!(!current(&name, &*old), "rule broken: is_current notices a replacement");
+    assert!(!current(&name, &*reader), "rule broken: is_current notices a replacement");
+    assert!(current(&name, &*new), "rule broken: a name leads to the file opened by it");
+}

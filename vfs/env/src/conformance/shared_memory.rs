@@ -1,7 +1,7 @@
 //! Shared memory of a database file.
 
 use super::{World, open, open_elsewhere, process, rule};
-use crate::{CHUNK_BYTES, Env, File, SharedMemory};
+use crate::{Access, CHUNK_BYTES, Env, EnvError, File, SharedMemory};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 
@@ -127,4 +127,83 @@ pub fn databases_do_not_share(world: &dyn World) {
     let Some((_two_file, two)) = memory(&*env, world, "unrelated") else { return };
     write(&one, 0, 0, 1);
     assert_eq!(read(&two, 0, 0), 0, "rule broken: different files have different memory");
+}
+
+fn is_current(memory: &Arc<dyn SharedMemory>) -> bool {
+    let current = rule("is_current of shared memory succeeds", memory.is_current());
+    let named = rule("has_name of shared memory succeeds", memory.has_name());
+    assert!(named || !current, "rule broken: memory that is current has a name");
+    current
+}
+
+/// Who came before a deletion can tell.
+pub fn a_removed_name_is_noticed(world: &dyn World) {
+    let env = process(world);
+    let Some((_file, old)) = memory(&*env, world, "shared") else { return };
+    assert!(is_current(&old), "rule broken: memory nobody asked for yet is current");
+    assert!(old.is_writable(), "rule broken: memory of a file open for writing is writable");
+    write(&old, 0, 0, 1);
+    assert!(is_current(&old), "rule broken: memory just made is current");
+    let Some((_also_file, also)) = memory(&*env, world, "shared") else { return };
+    read(&also, 0, 0);
+    rule("release with delete succeeds", also.release(true));
+    assert!(!is_current(&old), "rule broken: a removed name is noticed");
+    write(&also, 0, 0, 2);
+    assert!(is_current(&also), "rule broken: memory made anew is current");
+    assert!(!is_current(&old), "rule broken: a replaced name is noticed");
+    rule("release succeeds", old.release(false));
+    assert_eq!(read(&old, 0, 0), 2, "rule broken: a released handle finds the present memory");
+    assert!(is_current(&old), "rule broken: a released handle finds the present memory");
+}
+
+/// Deleting through a handle whose memory lost its name does not take the name from its successor.
+pub fn other_memory_of_the_name_is_left_alone(world: &dyn World) {
+    let env = process(world);
+    let Some((_old_file, old)) = memory(&*env, world, "shared") else { return };
+    let Some((_also_file, also)) = memory(&*env, world, "shared") else { return };
+    write(&old, 0, 0, 1);
+    read(&also, 0, 0);
+    rule("release with delete succeeds", also.release(true));
+    write(&also, 0, 0, 2);
+    rule("release with delete succeeds", old.release(true));
+    assert!(is_current(&also), "rule broken: memory of others is not deleted");
+    let Some((_new_file, new)) = memory(&*env, world, "shared") else { return };
+    assert_eq!(read(&new, 0, 0), 2, "rule broken: memory of others is not deleted");
+}
+
+/// A file opened read-only sees the memory, and never makes, grows or deletes any.
+pub fn readers_make_no_memory(world: &dyn World) {
+    let env = process(world);
+    let Some((file, writer)) = memory(&*env, world, "shared") else { return };
+    let path = super::path(&*env, world, "shared");
+    let reading = rule("a file opens read-only", env.open(&path, Access::ReadOnly));
+    let reader = rule("shared_memory succeeds", reading.shared_memory());
+    let reader = reader.expect("rule broken: every handle of a file has its memory");
+    assert!(!reader.is_writable(), "rule broken: memory that cannot be made is not writable");
+    for attempt in 1..=2 {
+        assert_eq!(
+            reader.chunk(0).err(),
+            Some(EnvError::NotFound),
+            "rule broken: a reader does not make memory (attempt {attempt})"
+        );
+    }
+    assert!(is_current(&reader), "rule broken: memory nobody has is current");
+    write(&writer, 1, 9, 5);
+    assert_eq!(read(&reader, 1, 9), 5, "rule broken: readers see the memory once it exists");
+    assert_eq!(read(&reader, 0, 9), 0, "rule broken: readers see the memory once it exists");
+    assert_eq!(
+        reader.chunk(50).err(),
+        Some(EnvError::NotFound),
+        "rule broken: a reader does not let memory grow"
+    );
+    assert_eq!(
+        reader.release(true),
+        Err(EnvError::ReadOnly),
+        "rule broken: a reader does not delete memory"
+    );
+    rule("a reader releases memory", reader.release(false));
+    write(&writer, 50, 0, 6);
+    assert_eq!(read(&reader, 50, 0), 6, "rule broken: readers see the memory grow");
+    assert!(is_current(&writer), "rule broken: a reader does not delete memory");
+    drop(file);
 }

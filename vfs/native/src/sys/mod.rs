@@ -1,4 +1,5 @@
-//! What differs between platforms. Both offer `fork`, `locks`, `maps` and `space` with the same items.
+//! What differs between platforms. Both offer modules of the same names
+//! with the same items.
 
 #[cfg(miri)]
 mod miri;

@@ -1,4 +1,5 @@
-//! Locks in a table of the process, with the semantics of open-file-description locks.
+//! Locks in a table of the process, with the semantics of open-file-description locks. Kept byte by
+//! byte: meant for short ranges.
 
 use crate::environment::LockStyle;
 use crate::handles::Identity;

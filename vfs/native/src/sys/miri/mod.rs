@@ -1,5 +1,7 @@
 //! Under Miri: files through the standard library, the rest in memory of the process.
 
+pub(crate) mod chunks;
+pub(crate) mod file_system;
 pub(crate) mod fork;
 pub(crate) mod locks;
 pub(crate) mod maps;
@@ -7,7 +9,7 @@ pub(crate) mod space;
 
 /// Files cannot be mapped.
 pub(crate) const MAPS: bool = false;
-/// Only the 29 locks exist.
-pub(crate) const RANGE_LOCKS: bool = false;
 /// No flags.
 pub(crate) const OPEN_FLAGS: i32 = 0;
+/// No flags.
+pub(crate) const NO_LINKS: i32 = 0;

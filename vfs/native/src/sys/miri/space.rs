@@ -21,3 +21,8 @@ pub(crate) fn write_vectored(file: &File, offset: u64, slices: &[IoSlice<'_>]) -
 pub(crate) fn reserve(_file: &File, _range: Range<u64>) -> Result<()> {
     Ok(())
 }
+
+/// Lets the file grow from its size, the range's begin, to the range's end.
+pub(crate) fn grow(file: &File, range: Range<u64>) -> Result<()> {
+    file.set_len(range.end).map_err(from_io)
+}

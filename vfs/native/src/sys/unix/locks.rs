@@ -70,7 +70,7 @@ impl Locks {
             Err(Errno::EACCES | Errno::EAGAIN) => Err(EnvError::Busy),
             // A write lock needs a descriptor open for writing.
             Err(Errno::EBADF) => Err(EnvError::ReadOnly),
-            Err(errno) => Err(from_errno(errno)),
+            Err(errno) => Err(failed(errno)),
         }
     }
 
@@ -82,7 +82,7 @@ impl Locks {
             answer = question;
             get(file, &mut answer, by_process)
         })
-        .map_err(from_errno)?;
+        .map_err(failed)?;
         Ok(answer.l_type == libc::F_UNLCK as libc::c_short)
     }
 
@@ -95,6 +95,14 @@ impl Locks {
             // Nobody is left to hear of a failure, and the process's end unlocks anyway.
             let _ = self.set(file, range, LockMode::Unlock);
         }
+    }
+}
+
+/// File systems that know no locks say so in three ways.
+fn failed(errno: Errno) -> EnvError {
+    match errno {
+        Errno::ENOLCK | Errno::ENOSYS | Errno::EOPNOTSUPP => EnvError::CannotShare,
+        other => from_errno(other),
     }
 }
 
@@ -136,4 +144,25 @@ fn set(file: &File, lock: &libc::flock, _by_process: bool) -> nix::Result<()> {
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn get(file: &File, lock: &mut libc::flock, _by_process: bool) -> nix::Result<()> {
     fcntl(file, FcntlArg::F_GETLK(lock)).map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_locks_are_told_from_failing_ones() {
+        for missing in [Errno::ENOLCK, Errno::ENOSYS, Errno::EOPNOTSUPP] {
+            assert_eq!(failed(missing), EnvError::CannotShare);
+        }
+        assert_eq!(failed(Errno::EIO), EnvError::Io(Errno::EIO as i32));
+        let locks = Locks::new(LockStyle::Best, (0, 0));
+        let asked = std::cell::RefCell::new(Vec::new());
+        let lockless = |by_process| {
+            asked.borrow_mut().push(by_process);
+            Err(if by_process { Errno::ENOLCK } else { Errno::EINVAL })
+        };
+        assert_eq!(locks.with_fallback(lockless), Err(Errno::ENOLCK));
+        assert_eq!(asked.into_inner().last(), Some(&true), "both kinds were tried");
+    }
 }

@@ -1,6 +1,6 @@
-//! Vectored writes and reservation of space.
+//! Vectored writes, reservation of space, growth.
 
-use crate::errno::from_errno;
+use crate::errno::{from_errno, from_io};
 use nix::errno::Errno;
 use siltstone_env::Result;
 use std::fs::File;
@@ -46,8 +46,25 @@ fn write_some(file: &File, offset: u64, slices: &[IoSlice<'_>]) -> nix::Result<u
 }
 
 /// Reserves space for the range, which begins at the present end, without changing the size.
-#[cfg(any(target_os = "linux", target_os = "android"))]
+/// Elsewhere than on Linux that would change the size or cost as much as writing: nothing is done.
 pub(crate) fn reserve(file: &File, range: Range<u64>) -> Result<()> {
+    allocate(file, &range, true).map(|_| ())
+}
+
+/// Lets the file grow from its size, the range's begin, to the range's end; the new bytes are zero.
+/// They are there, not just promised, where the system can do that: storing into a map of a promise
+/// ends the process when the disk is full.
+pub(crate) fn grow(file: &File, range: Range<u64>) -> Result<()> {
+    // Asked again, because setting a size could also shrink.
+    if allocate(file, &range, false)? || file.metadata().map_err(from_io)?.len() >= range.end {
+        return Ok(());
+    }
+    file.set_len(range.end).map_err(from_io)
+}
+
+/// Tells whether the space was allocated; not every file system can.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn allocate(file: &File, range: &Range<u64>, keep_size: bool) -> Result<bool> {
     use nix::fcntl::{FallocateFlags, fallocate};
     use nix::libc::off_t;
     let (Ok(start), Ok(length)) =
@@ -55,17 +72,20 @@ pub(crate) fn reserve(file: &File, range: Range<u64>) -> Result<()> {
     else {
         return Err(from_errno(Errno::EFBIG));
     };
+    let mut flags = FallocateFlags::empty();
+    flags.set(FallocateFlags::FALLOC_FL_KEEP_SIZE, keep_size);
     loop {
-        match fallocate(file, FallocateFlags::FALLOC_FL_KEEP_SIZE, start, length) {
-            Ok(()) | Err(Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::EINVAL) => return Ok(()),
+        match fallocate(file, flags, start, length) {
+            Ok(()) => return Ok(true),
+            Err(Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::EINVAL) => return Ok(false),
             Err(Errno::EINTR) => {}
             Err(errno) => return Err(from_errno(errno)),
         }
     }
 }
 
-/// Elsewhere reservation would change the size or cost as much as writing.
+/// Not known.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(crate) fn reserve(_file: &File, _range: Range<u64>) -> Result<()> {
-    Ok(())
+fn allocate(_file: &File, _range: &Range<u64>, _keep_size: bool) -> Result<bool> {
+    Ok(false)
 }

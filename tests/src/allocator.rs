@@ -1,17 +1,27 @@
-//! An allocator that counts, per thread: how much memory reading a damaged file takes at its peak.
+//! An allocator that counts, per thread and for the whole process: how much memory something takes
+//! at its peak. A test target that asks makes it its `#[global_allocator]`.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::sync::atomic::{AtomicIsize, Ordering};
 
 thread_local! {
     static LIVE: Cell<isize> = const { Cell::new(0) };
     static PEAK: Cell<isize> = const { Cell::new(0) };
 }
 
+static PROCESS_LIVE: AtomicIsize = AtomicIsize::new(0);
+static PROCESS_PEAK: AtomicIsize = AtomicIsize::new(0);
+
 /// The system's allocator, counted.
-pub(crate) struct Counting;
+#[derive(Debug)]
+pub struct Counting;
 
 fn count(bytes: isize) {
+    let live = PROCESS_LIVE.fetch_add(bytes, Ordering::Relaxed) + bytes;
+    if bytes > 0 {
+        PROCESS_PEAK.fetch_max(live, Ordering::Relaxed);
+    }
     // A thread that is ending has no counters any more.
     let _ = LIVE.try_with(|live| {
         live.set(live.get() + bytes);
@@ -19,12 +29,21 @@ fn count(bytes: isize) {
     });
 }
 
-/// Runs `body`; returns also the most memory it held at once, beyond what was held before.
-pub(crate) fn peak_of<T>(body: impl FnOnce() -> T) -> (T, usize) {
+/// Runs `body`; returns also the most memory this thread held at once, beyond what it held before.
+pub fn peak_of<T>(body: impl FnOnce() -> T) -> (T, usize) {
     let before = LIVE.with(Cell::get);
     PEAK.with(|peak| peak.set(before));
     let value = body();
     let peak = PEAK.with(Cell::get);
+    (value, usize::try_from(peak - before).unwrap_or(0))
+}
+
+/// As [`peak_of`], for all threads together. Two of these at once disturb each other.
+pub fn peak_of_process<T>(body: impl FnOnce() -> T) -> (T, usize) {
+    let before = PROCESS_LIVE.load(Ordering::SeqCst);
+    PROCESS_PEAK.store(before, Ordering::SeqCst);
+    let value = body();
+    let peak = PROCESS_PEAK.load(Ordering::SeqCst);
     (value, usize::try_from(peak - before).unwrap_or(0))
 }
 
