@@ -19,6 +19,7 @@ pub enum Guard {
 }
 
 /// The variable by which an instance is told of a lock held outside.
+#[cfg(target_os = "wasi")]
 const HOST_LOCK: &str = "SILTSTONE_HOST_LOCK";
 
 /// What an environment and its files have in common.

@@ -35,7 +35,7 @@ struct State {
     interrupt_every: u64,
     all_calls: u64,
     calls: BTreeMap<Call, u64>,
-    /// How many more calls succeed before one is refused.
+    /// How many more calls of a kind succeed before one is refused.
     plan: Option<(Call, u64, Refusal)>,
     random: u8,
 }
@@ -183,7 +183,7 @@ impl Descriptor for FakeFile {
     fn read(&self, offset: u64, buffer: &mut [u8]) -> Answer<usize> {
         let longest = self.host.call(Call::Read)?.longest;
         let contents = self.contents.lock().unwrap();
-        let from = usize::try_from(offset).unwrap().min(contents.len());
+        let from = usize::try_from(offset).unwrap_or(usize::MAX).min(contents.len());
         let count = buffer.len().min(longest).min(contents.len() - from);
         buffer[..count].copy_from_slice(&contents[from..from + count]);
         Ok(count)
@@ -196,8 +196,8 @@ impl Descriptor for FakeFile {
         }
         let mut contents = self.contents.lock().unwrap();
         let count = bytes.len().min(longest);
-        let from = usize::try_from(offset).unwrap();
-        let end = from.checked_add(count).filter(|end| *end < 1 << 40).ok_or(Refusal::Full)?;
+        let from = usize::try_from(offset).map_err(|_| Refusal::Full)?;
+        let end = from.checked_add(count).filter(|end| *end < 1 << 30).ok_or(Refusal::Full)?;
         let size = contents.len().max(end);
         contents.resize(size, 0);
         contents[from..end].copy_from_slice(&bytes[..count]);
