@@ -4,6 +4,7 @@
 //! never silently ignored.
 
 use crate::codec::Codec;
+use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::format::geometry::{
     MAX_BLOCK_SIZE, MAX_PAGE_SIZE, MIN_BLOCK_SIZE, MIN_PAGE_SIZE, MIN_PAGES_PER_BLOCK,
@@ -62,9 +63,8 @@ pub enum Mapping {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Hash)]
 pub enum Sharing {
     /// Any number of processes, C lsm1 among them, read and write together, through shared memory
-    /// beside the file (`app.lsm-shm`). Where the world has none (sandboxes, browsers) the same as
-    /// [`Sharing::Exclusive`]; on file systems whose locks or maps do not reach everybody, as many
-    /// network file systems, an error.
+    /// beside the file (`app.lsm-shm`). An error where the world has none (sandboxes, browsers) and
+    /// on file systems whose locks or maps do not reach everybody, as many network file systems.
     #[default]
     Shared,
     /// This process alone, with any number of threads; others get `Busy`, and so does this one
@@ -133,7 +133,7 @@ pub struct Options {
     pub(crate) create: bool,
     pub(crate) create_new: bool,
     pub(crate) busy_timeout: Duration,
-    pub(crate) sharing: Sharing,
+    sharing: Option<Sharing>,
     pub(crate) codec: Option<Arc<dyn Codec>>,
     pub(crate) codec_factory: Option<Arc<CodecFactory>>,
     pub(crate) on_work: Option<Arc<dyn WorkObserver>>,
@@ -159,7 +159,7 @@ impl Default for Options {
             create: true,
             create_new: false,
             busy_timeout: Duration::from_secs(5),
-            sharing: Sharing::Shared,
+            sharing: None,
             codec: None,
             codec_factory: None,
             on_work: None,
@@ -319,14 +319,15 @@ impl Options {
         self
     }
 
-    /// Who may use the file at the same time; default [`Sharing::Shared`]. All handles of one
-    /// process must ask for the same, else opening fails with `Misuse`.
+    /// Who may use the file at the same time; default [`Sharing::Shared`] where processes can share
+    /// memory, [`Sharing::Exclusive`] where they cannot: there, to ask for the former is `Misuse`.
+    /// All handles of one process must ask for the same, else opening fails with `Misuse`.
     ///
     /// Processes that share a file should have the same [`durability`](Self::durability) and
     /// [`use_log`](Self::use_log). The rest is in docs/sharing.md of the repository.
     #[must_use]
     pub fn sharing(mut self, sharing: Sharing) -> Self {
-        self.sharing = sharing;
+        self.sharing = Some(sharing);
         self
     }
 
@@ -350,6 +351,19 @@ impl Options {
     pub fn on_work(mut self, observer: Arc<dyn WorkObserver>) -> Self {
         self.on_work = Some(observer);
         self
+    }
+
+    /// How the file is shared in this world.
+    pub(crate) fn sharing_in(&self, env: &dyn Env) -> Result<Sharing> {
+        match (self.sharing, env.capabilities().multi_process) {
+            (Some(Sharing::Shared), false) => Err(Error::misuse(
+                "shared mode is not to be had here, where processes share no memory; open the \
+                 database in exclusive mode",
+            )),
+            (Some(sharing), _) => Ok(sharing),
+            (None, true) => Ok(Sharing::Shared),
+            (None, false) => Ok(Sharing::Exclusive),
+        }
     }
 
     /// Checks every value.
