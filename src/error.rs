@@ -370,3 +370,24 @@ impl std::error::Error for Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_owner_file_is_told_with_its_age() {
+        for (seconds, text) in [
+            (0, "0 seconds"),
+            (119, "119 seconds"),
+            (120, "2 minutes"),
+            (3 * 3600 + 7, "3 hours"),
+            (5 * 86_400, "5 days"),
+        ] {
+            assert_eq!(ago(Duration::from_secs(seconds)), text);
+        }
+        let idle = Some(Duration::from_secs(7200));
+        let text = Error::busy(BusyRole::OwnerFile { idle }).to_string();
+        assert!(text.contains("active 2 hours ago") && text.contains("siltstone unlock"), "{text}");
+    }
+}

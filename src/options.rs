@@ -430,6 +430,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn shared_mode_is_refused_where_there_is_none_before_any_file_is_touched() {
+        use siltstone_memory::{MemoryWorld, Settings};
+        let settings = Settings { shared_memory: false, ..Settings::default() };
+        let world = MemoryWorld::with(settings);
+        let shared = Options::new().sharing(Sharing::Shared);
+        let error = shared.open_with_env(world.process(), "a.lsm").unwrap_err();
+        assert_eq!((error.name(), error.code()), ("Misuse", 21));
+        assert!(world.files().is_empty());
+        // Unasked, it is what the world can do; asked for or not, all handles agree.
+        let process = world.process();
+        let one = Options::new().open_with_env(process.clone(), "a.lsm").unwrap();
+        let exclusive = Options::new().sharing(Sharing::Exclusive);
+        drop(exclusive.open_with_env(process, "a.lsm").unwrap());
+        one.close().unwrap();
+        let process = MemoryWorld::new().process();
+        let _one = Options::new().open_with_env(process.clone(), "a.lsm").unwrap();
+        shared.open_with_env(process.clone(), "a.lsm").unwrap();
+        assert_eq!(exclusive.open_with_env(process, "a.lsm").unwrap_err().name(), "Misuse");
+    }
+
+    #[test]
     fn illegal_values_name_the_option() {
         let cases: Vec<(Options, &str)> = vec![
             (Options::new().page_size(1000), "page_size"),
