@@ -1,6 +1,6 @@
 //! The models. Docs: docs/format-sharing.md.
 
-use super::load::{id_of, load};
+use super::load::{id_of, load, protect_again};
 use super::slots::Slots;
 use crate::env::Locks;
 use crate::format::checkpoint::snapshot;
@@ -188,6 +188,52 @@ fn slot_against_reused_block() {
         {
             assert_eq!(shm.data(0), 1, "a block was reused below a reader");
             drop(loaded);
+        }
+        worker.join().unwrap();
+    });
+}
+
+/// What was read before is protected anew while a chunk of it is recycled.
+#[test]
+fn second_slot_against_recycled_chunk() {
+    check(3, &[Part::Locks, Part::Barriers], || {
+        let (shm, locks) = (memory(), Locks::new());
+        let writer = {
+            let (shm, slots) = (shm.clone(), Slots::new(locks.of_process(0)));
+            thread::spawn(move || {
+                shm.publish_tree_header(&TreeHeader::version(2)).unwrap();
+                if !slots.chunk_in_use(&shm, 1).unwrap() {
+                    shm.set_data(0, 99);
+                }
+            })
+        };
+        let (slots, known) = (Slots::new(locks.of_process(1)), TreeHeader::version(1));
+        if let Some(slot) = protect_again(&slots, &shm, &known, &known.encode(), 1).unwrap() {
+            assert_eq!(shm.data(0), 1, "a chunk was recycled below a reader");
+            drop(slot);
+        }
+        writer.join().unwrap();
+    });
+}
+
+/// As before, with a block that is reused.
+#[test]
+fn second_slot_against_reused_block() {
+    check(3, &[Part::Locks, Part::Barriers], || {
+        let (shm, locks) = (memory(), Locks::new());
+        let worker = {
+            let (shm, slots) = (shm.clone(), Slots::new(locks.of_process(0)));
+            thread::spawn(move || {
+                shm.store_snapshot(&snapshot(2)).unwrap();
+                if slots.oldest_snapshot(&shm, 2).unwrap() > 1 {
+                    shm.set_data(0, 99);
+                }
+            })
+        };
+        let (slots, known) = (Slots::new(locks.of_process(1)), TreeHeader::version(1));
+        if let Some(slot) = protect_again(&slots, &shm, &known, &known.encode(), 1).unwrap() {
+            assert_eq!(shm.data(0), 1, "a block was reused below a reader");
+            drop(slot);
         }
         worker.join().unwrap();
     });
