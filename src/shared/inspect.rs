@@ -115,9 +115,7 @@ impl Shared {
         let regions = view.header.log.regions;
         Ok(Structure {
             levels: levels
-                .map(|(level, read)| {
-                    level_info(level, read.split().map(|key| key.bytes.to_vec()))
-                })
+                .map(|(level, read)| level_info(level, read.split().map(|key| key.bytes.to_vec())))
                 .collect(),
             free: free_list(&view.read)?
                 .iter()
