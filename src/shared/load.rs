@@ -45,8 +45,8 @@ pub(super) fn load(slots: &Arc<Slots>, shm: &Shm, known: Option<i64>) -> Result<
 }
 
 /// Protects again what was loaded before, if it is the newest state still: `header`, which stands
-/// `encoded` in shared memory, and the snapshot with this id. `None` if it is not, or no slot can be
-/// had.
+/// `encoded` in shared memory, and the snapshot with this id. `None` if it is not, or if no slot
+/// can be had.
 pub(super) fn protect_again(
     slots: &Arc<Slots>,
     shm: &Shm,
