@@ -1,4 +1,5 @@
-//! How a database is opened (`Options::open` itself is in `database`): every lsm_config parameter as a typed option, sizes in bytes.
+//! How a database is opened (`Options::open` itself is in `database`): every lsm_config parameter as
+//! a typed option, sizes in bytes.
 //!
 //! Values are checked at open; an illegal one is an error that names the option and its range,
 //! never silently ignored.

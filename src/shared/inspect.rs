@@ -3,7 +3,7 @@
 use super::Shared;
 use crate::env::{Access, EnvError};
 use crate::error::{Error, IoContext, Result};
-use crate::format::checkpoint::{CellPosition, Segment};
+use crate::format::checkpoint::{CellPosition, Level, Segment};
 use crate::format::geometry::PageId;
 use crate::format::key::KeyBuffer;
 use crate::format::page::EntryFlags;
@@ -35,6 +35,17 @@ pub(crate) fn runs(snapshot: &Snapshot) -> impl Iterator<Item = &Arc<Run>> {
     snapshot.levels.iter().flat_map(|level| {
         std::iter::once(&level.left).chain(level.rights.iter().map(|right| &right.run))
     })
+}
+
+/// A level, with the key up to which its merge has come.
+pub(super) fn level_info(level: &Level, split_key: Option<Vec<u8>>) -> LevelInfo {
+    LevelInfo {
+        age: level.age,
+        freelist_only: level.freelist_only,
+        segment: segment_info(&level.left),
+        merging: level.right.iter().map(segment_info).collect(),
+        split_key,
+    }
 }
 
 fn segment_info(segment: &Segment) -> SegmentInfo {
@@ -104,13 +115,7 @@ impl Shared {
         let regions = view.header.log.regions;
         Ok(Structure {
             levels: levels
-                .map(|(level, read)| LevelInfo {
-                    age: level.age,
-                    freelist_only: level.freelist_only,
-                    segment: segment_info(&level.left),
-                    merging: level.right.iter().map(segment_info).collect(),
-                    split_key: read.split().map(|key| key.bytes.to_vec()),
-                })
+                .map(|(level, read)| level_info(level, read.split().map(|key| key.bytes.to_vec())))
                 .collect(),
             free: free_list(&view.read)?
                 .iter()

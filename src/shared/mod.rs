@@ -3,11 +3,11 @@
 //! There is one [`Shared`] per file and process, found through the world's registry by the file's
 //! identity. It owns the state behind one mutex (`view`), the three roles (`roles`), the parts the
 //! one writer keeps between transactions (`writer`), and does flushes, merges and checkpoints
-//! (`work`), if asked on threads of its own (`background`). It is opened by recovering checkpoint and log (`open`, `recovery`) and ended by the
-//! last user (`close`).
+//! (`work`), if asked on threads of its own (`background`). It is opened by recovering checkpoint
+//! and log (`open`, `recovery`) and ended by the last user (`close`).
 //!
-//! Lock order: registry, then role, then group of commits, then state. Nobody waits for a role with the state locked, and
-//! no input or output happens with the state locked.
+//! Lock order: registry, then role, then group of commits, then state. Nobody waits for a role with
+//! the state locked, and no input or output happens with the state locked.
 
 mod background;
 mod close;
