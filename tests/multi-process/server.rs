@@ -31,8 +31,10 @@ fn siltstone_process() {
             continue;
         };
         if Request::from_line(line) == Some(Request::Leave) {
-            // It hears that nobody speaks to it any more.
-            threads.remove(&number);
+            // It hears that nobody speaks to it any more, and answers, if it has ever begun.
+            if threads.remove(&number).is_none() {
+                reply(Some(number), left());
+            }
             continue;
         }
         let heard = match threads.entry(number) {
@@ -59,9 +61,13 @@ fn thread(number: u32, mut store: Box<dyn Store + Send>) -> Sender<String> {
             reply(Some(number), serve(store.as_mut(), &line));
         }
         drop(store);
-        reply(Some(number), Ok((Vec::new(), "left".into())));
+        reply(Some(number), left());
     });
     sender
+}
+
+fn left() -> Answer {
+    Ok((Vec::new(), "left".into()))
 }
 
 /// What a request comes to.
