@@ -306,7 +306,12 @@ impl Shared {
         let mut core = self.begin(settings, deadline.saturating_sub(self.env.now()))?;
         let posts = self.combiner.take(&settings);
         // Whoever leads and does not come to an end has told nobody.
-        let unknown = || Err(Error::misuse("the thread that wrote for this one has panicked"));
+        let unknown = || {
+            Err(Error::misuse(
+                "the thread that wrote this row for another one has panicked; read it to know \
+                 whether it was written",
+            ))
+        };
         lead.taken = posts.into_iter().map(|post| (post, unknown())).collect();
         if lead.taken.is_empty() {
             write(&mut core, row).map_err(|error| error.on(&self.path))?;
