@@ -5,6 +5,7 @@
 //! own. Which locks that takes is `connect`'s.
 
 use super::background::BackgroundThreads;
+use super::combine::Combiner;
 use super::connect::{Neighbours, Obstacle, connect, lock_out_others, persist};
 use super::group::CommitGroup;
 use super::guarded::Guarded;
@@ -161,6 +162,7 @@ impl Shared {
             sharing: options.sharing,
             role_locks,
             background: BackgroundThreads::default(),
+            combiner: Combiner::default(),
             group: CommitGroup::default(),
             writer: Mutex::new(None),
             observer: options.on_work.clone(),

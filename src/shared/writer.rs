@@ -75,6 +75,7 @@ struct Begun {
     log_pointer: i64,
     discarded: bool,
     start: TreeMark,
+    below: Option<Ticket>,
 }
 
 #[derive(Debug)]
@@ -97,6 +98,8 @@ pub(crate) struct WriterCore {
     discarded: bool,
     /// The tree at the transaction's beginning.
     start: TreeMark,
+    /// What to wait by until the state it began from is safe and visible; `None` if it was.
+    below: Option<Ticket>,
     marks: Vec<Mark>,
     next_mark: u64,
     /// The committed state below, made when the transaction first reads.
@@ -120,7 +123,7 @@ impl Shared {
         let shm = || self.state.lock().shm.clone();
         let mut parts = parts.unwrap_or_else(|| WriterParts::new(shm()));
         match self.begin_with(&mut parts, settings) {
-            Ok(Begun { header, log_pointer, discarded, start }) => Ok(WriterCore {
+            Ok(Begun { header, log_pointer, discarded, start, below }) => Ok(WriterCore {
                 role,
                 settings,
                 parts,
@@ -128,6 +131,7 @@ impl Shared {
                 log_pointer,
                 discarded,
                 start,
+                below,
                 marks: Vec::new(),
                 next_mark: 1,
                 base: None,
@@ -155,7 +159,7 @@ impl Shared {
     }
 
     fn begin_with(&self, parts: &mut WriterParts, settings: Settings) -> Result<Begun> {
-        let unpublished = self.group.begin()?;
+        let (unpublished, below) = self.group.begin()?.unzip();
         let (mut header, log_pointer) =
             self.refresh_for_writing(unpublished, &mut parts.name_followed)?;
         let discarded = header.old_chunk_id != 0 && !tree::old_tree_is_read(&header, log_pointer);
@@ -187,7 +191,7 @@ impl Shared {
             // From here to the publication the next writer must repair if this one dies.
             parts.shm.set_writer_flag(true)?;
         }
-        Ok(Begun { header, log_pointer, discarded, start })
+        Ok(Begun { header, log_pointer, discarded, start, below })
     }
 
     /// Id and log offset of the checkpoint up to which log space may be used again.
@@ -437,7 +441,12 @@ impl WriterCore {
     /// Makes the transaction visible, then does the work it calls for. Work that fails does not
     /// make the commit fail, which it is not part of: it is tried again, and reported, when the
     /// tree has grown further, at a flush and at close.
-    pub(crate) fn commit(mut self) -> Result<()> {
+    pub(crate) fn commit(self) -> Result<()> {
+        self.commit_telling(|_| ())
+    }
+
+    /// As `commit`; what came of it is told before the work.
+    pub(crate) fn commit_telling(mut self, tell: impl FnOnce(&Result<()>)) -> Result<()> {
         let outcome = self.try_commit();
         if outcome.is_err() {
             let _ = self.undo_all();
@@ -449,8 +458,9 @@ impl WriterCore {
             committed.ticket.map_or(Ok(()), |ticket| shared.wait_for_group(ticket))?;
             Ok(committed)
         });
-        let Committed { over, grown, discarded, .. } =
-            committed.map_err(|error| error.on(&shared.path))?;
+        let committed = committed.map_err(|error| error.on(&shared.path));
+        tell(&committed.as_ref().map(drop).map_err(Error::clone));
+        let Committed { over, grown, discarded, .. } = committed?;
         if discarded {
             shared.leave_hint();
         }
@@ -493,10 +503,14 @@ impl WriterCore {
         Ok(Committed { over, grown, ticket, discarded: self.discarded })
     }
 
-    /// Undoes the whole transaction.
+    /// Undoes the whole transaction. What it has read is safe from power loss afterwards.
     pub(crate) fn rollback(mut self) -> Result<()> {
-        let path = self.path().clone();
-        self.undo_all().map_err(|error| error.on(&path))
+        let (shared, below) = (Arc::clone(self.role.shared()), self.below);
+        let undone = self.undo_all();
+        drop(self);
+        undone
+            .and_then(|()| below.map_or(Ok(()), |ticket| shared.wait_for_group(ticket)))
+            .map_err(|error| error.on(&shared.path))
     }
 
     fn undo_all(&mut self) -> Result<()> {
