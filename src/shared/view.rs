@@ -96,6 +96,11 @@ impl Content {
         })
     }
 
+    /// Whether `header` is that of this state.
+    pub(super) fn has_header(&self, header: &TreeHeader) -> bool {
+        header.encode() == self.encoded
+    }
+
     /// Whether nothing was published since, by any process.
     pub(super) fn is_newest(&self) -> Result<bool> {
         self.read.shm.barrier();
