@@ -77,7 +77,7 @@ fn look(env: &dyn Env, path: &FilePath, file: &dyn File) -> Result<Activity> {
         block_size: snapshot.block_size,
         block_count: snapshot.block_count,
         compression_id: snapshot.compression,
-        file_bytes: file.size().during("reading the size of the file")?,
+        file_bytes: file.known_size().during("reading the size of the file")?.unwrap_or(0),
         log_file_bytes: log_size(env, path)?,
     })
 }
@@ -169,7 +169,7 @@ fn level_info(level: &Level) -> LevelInfo {
 
 fn log_size(env: &dyn Env, path: &FilePath) -> Result<u64> {
     match env.open(&path.with_suffix("-log"), Access::ReadOnly) {
-        Ok(log) => log.size().during("reading the size of the log"),
+        Ok(log) => Ok(log.known_size().during("reading the size of the log")?.unwrap_or(0)),
         Err(EnvError::NotFound) => Ok(0),
         Err(error) => Err(error).during("opening the log"),
     }
