@@ -235,8 +235,7 @@ impl Opening<'_> {
         shm.settle_tree_header()?;
         let (mut header, _) = shm.load_tree_header()?;
         let [.., last] = header.log.regions;
-        let held = recovery::log_size(&**self.env, self.path)?;
-        if held >= last.end {
+        if recovery::log_reaches(&**self.env, self.path, last.end)? {
             return Ok(());
         }
         if let MetaPages::Found { checkpoint, .. } = checkpoint::read_newest(&**file)? {

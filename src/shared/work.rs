@@ -446,9 +446,10 @@ impl Shared {
         self.env.sync_directory(&path).during("syncing the directory of the log")
     }
 
+    /// Bytes of the database file, 0 where the world cannot tell.
     pub(super) fn file_bytes(&self) -> Result<u64> {
-        let size = self.file.size().during("reading the size of the database file");
-        size.map_err(|error| error.on(&self.path))
+        let size = self.file.known_size().during("reading the size of the database file");
+        Ok(size.map_err(|error| error.on(&self.path))?.unwrap_or(0))
     }
 }
 

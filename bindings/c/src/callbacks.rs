@@ -112,8 +112,7 @@ fn next_delivery(handle: &lsm_db) -> Option<Delivery> {
     } else {
         0
     };
-    let delivery =
-        Delivery { messages, log: state.log_hook, calls, work: state.work_hook };
+    let delivery = Delivery { messages, log: state.log_hook, calls, work: state.work_hook };
     (!delivery.messages.is_empty() || calls > 0).then_some(delivery)
 }
 

@@ -98,7 +98,11 @@ impl Config {
             .use_log(self.use_log != 0)
             .automerge(unsigned(self.automerge).min(MOST_SEGMENTS))
             .max_freelist(unsigned(self.max_freelist))
-            .sharing(if self.multiple_processes == 0 { Sharing::Exclusive } else { Sharing::Shared })
+            .sharing(if self.multiple_processes == 0 {
+                Sharing::Exclusive
+            } else {
+                Sharing::Shared
+            })
             .autocheckpoint(kilobytes(self.autocheckpoint).min(MOST_CHECKPOINT_BYTES))
             .read_only(self.readonly != 0)
     }
@@ -164,9 +168,7 @@ fn in_force(state: &State, parameter: c_int) -> Result<c_int, Failure> {
         USE_LOG => config.use_log,
         AUTOMERGE => config.automerge,
         MAX_FREELIST => config.max_freelist,
-        MULTIPLE_PROCESSES => {
-            connection.is_shared().map_or(config.multiple_processes, c_int::from)
-        }
+        MULTIPLE_PROCESSES => connection.is_shared().map_or(config.multiple_processes, c_int::from),
         AUTOCHECKPOINT => config.autocheckpoint,
         READONLY => config.readonly,
         _ => return Err(Failure::Misuse("there is no such configuration parameter")),
@@ -215,23 +217,21 @@ unsafe extern "C" fn siltstone_c_config(
 ) -> c_int {
     // SAFETY: the caller's promise, here and below.
     unsafe {
-        enter(db, Need::Handle, |lender, state| {
-            match parameter {
-                SET_COMPRESSION => {
-                    let hooks = *argument(value.cast::<lsm_compress>())?;
-                    set_compression(lender, state, &hooks)
-                }
-                GET_COMPRESSION => {
-                    *argument(value.cast::<lsm_compress>())? = lender.hooks();
-                    Ok(())
-                }
-                SET_COMPRESSION_FACTORY => {
-                    lender.set_factory(argument(value.cast::<lsm_compress_factory>())?);
-                    Ok(())
-                }
-                _ if in_force(state, parameter).is_err() => Err(Failure::Code(LSM_MISUSE)),
-                _ => set_number(state, parameter, argument(value.cast::<c_int>())?),
+        enter(db, Need::Handle, |lender, state| match parameter {
+            SET_COMPRESSION => {
+                let hooks = *argument(value.cast::<lsm_compress>())?;
+                set_compression(lender, state, &hooks)
             }
+            GET_COMPRESSION => {
+                *argument(value.cast::<lsm_compress>())? = lender.hooks();
+                Ok(())
+            }
+            SET_COMPRESSION_FACTORY => {
+                lender.set_factory(argument(value.cast::<lsm_compress_factory>())?);
+                Ok(())
+            }
+            _ if in_force(state, parameter).is_err() => Err(Failure::Code(LSM_MISUSE)),
+            _ => set_number(state, parameter, argument(value.cast::<c_int>())?),
         })
     }
 }

@@ -240,11 +240,7 @@ pub unsafe extern "C" fn lsm_csr_valid(cursor: *mut lsm_cursor) -> c_int {
 ///
 /// # Safety
 /// The pointers are NULL or take a pointer and a number.
-unsafe fn hand_out(
-    found: Option<&[u8]>,
-    pointer: *mut *const c_void,
-    len: *mut c_int,
-) -> Outcome {
+unsafe fn hand_out(found: Option<&[u8]>, pointer: *mut *const c_void, len: *mut c_int) -> Outcome {
     // SAFETY: the caller's promise.
     let (pointer, len) = unsafe { (argument(pointer)?, argument(len)?) };
     (*pointer, *len) = match found {

@@ -8,7 +8,7 @@
 
 #![allow(improper_ctypes, improper_ctypes_definitions, reason = "lsm_db is opaque to C")]
 
-mod callbacks;
+pub mod callbacks;
 mod codes;
 pub mod compression;
 mod config;
