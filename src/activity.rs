@@ -101,8 +101,7 @@ impl Activity {
     /// How `lock` is held.
     #[must_use]
     pub fn held(&self, lock: LockId) -> LockMode {
-        let found = self.locks.iter().find(|entry| entry.lock == lock);
-        found.map_or(LockMode::Unlock, |entry| entry.held)
+        held(&self.locks, lock)
     }
 
     /// How many client locks are held: as many read-write clients are connected, up to 16. Beyond
@@ -114,4 +113,9 @@ impl Activity {
             .filter(|lock| self.held(*lock) != LockMode::Unlock)
             .count()
     }
+}
+
+/// How `lock` is held, as `locks` tells.
+pub(crate) fn held(locks: &[LockActivity], lock: LockId) -> LockMode {
+    locks.iter().find(|entry| entry.lock == lock).map_or(LockMode::Unlock, |entry| entry.held)
 }

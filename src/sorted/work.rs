@@ -93,7 +93,8 @@ impl<'a> Worker<'a> {
         Ok(self.make_room_within(u64::MAX)?.0)
     }
 
-    /// As `make_room`, but stops after about `pages` pages. Returns the pages written, and whether a flush may add a level now.
+    /// As `make_room`, but stops after about `pages` pages. Returns the pages written, and whether a
+    /// flush may add a level now.
     pub(crate) fn make_room_within(&mut self, pages: u64) -> Result<(u64, bool)> {
         let mut done = 0;
         while self.is_full() {

@@ -26,6 +26,10 @@ mod parking;
 mod raw;
 mod recursive;
 mod shared_memory;
+#[cfg(test)]
+mod tests;
 
+pub use default_env::lsm_default_env;
 pub(crate) use lender::{Lender, current_hooks, remember_hook_code};
+pub use memory::{lsm_free, lsm_malloc, lsm_realloc};
 pub use raw::{lsm_env, lsm_file, lsm_mutex};
