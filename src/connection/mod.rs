@@ -238,11 +238,14 @@ impl Connection {
         if self.in_use() {
             return Err(Error::misuse("the codec cannot change while a cursor is open"));
         }
+        let before = self.codec_id();
+        self.options.codec = codec;
+        if self.codec_id() == before {
+            return Ok(());
+        }
         self.mismatch = None;
         // The file is opened again, with the new one, when it is next used.
-        let left = self.shared.take().map_or(Ok(()), |shared| shared.leave());
-        self.options.codec = codec;
-        left
+        self.shared.take().map_or(Ok(()), |shared| shared.leave())
     }
 
     /// The codec the file was written with, if the connection does not have it.
