@@ -30,7 +30,6 @@ pub(super) struct Watched {
     pub(super) closed: AtomicUsize,
     pub(super) mutexes: AtomicUsize,
     pub(super) allocated: AtomicUsize,
-    pub(super) barriers: AtomicUsize,
     pub(super) slept: AtomicUsize,
     /// Locks that were dropped because another file of their path was closed.
     pub(super) locks_lost: AtomicUsize,
