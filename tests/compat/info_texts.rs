@@ -44,12 +44,14 @@ fn texts_are_those_of_c() {
         assert_eq!(structure.log_as_tcl(), c_says(&mut peer, Info::Log), "{name}");
         merging += structure.levels.iter().filter(|level| !level.merging.is_empty()).count();
         free += structure.free.len();
-        let segments = structure
+        let mut segments: Vec<_> = structure
             .levels
             .iter()
             .flat_map(|level| std::iter::once(level.segment).chain(level.merging.iter().copied()))
-            .filter(|segment| segment.first != 0);
-        for segment in segments {
+            .collect();
+        segments.retain(|segment| segment.first != 0);
+        let begins = |page| segments.iter().any(|segment| segment.first == page);
+        for segment in &segments {
             let first = segment.first as i64;
             let ranges = ours.segment_ranges(segment.first).unwrap();
             let pages = ours.segment_pages(segment.first).unwrap();
@@ -69,9 +71,11 @@ fn texts_are_those_of_c() {
                 }
                 pages_compared += 1;
             }
-            let nowhere = peer.info(Info::Array(first + 1));
-            assert!(matches!(nowhere, Err(PeerError::Code(ERROR))), "{name}: {nowhere:?}");
-            assert!(ours.segment_ranges(segment.first + 1).is_err());
+            if !begins(segment.first + 1) {
+                let nowhere = peer.info(Info::Array(first + 1));
+                assert!(matches!(nowhere, Err(PeerError::Code(ERROR))), "{name}: {nowhere:?}");
+                assert!(ours.segment_ranges(segment.first + 1).is_err());
+            }
         }
     }
     assert!(pages_compared > 100 && merging > 2 && free > 5);
