@@ -229,7 +229,8 @@ impl Connection {
         self.options.codec.as_ref().map_or(COMPRESSION_NONE, |codec| codec.id())
     }
 
-    /// Replaces the codec, also of an open connection.
+    /// Replaces the codec, also of an open connection. One with the id of the present one is used
+    /// from the next opening on.
     ///
     /// # Errors
     /// `Misuse` while a cursor or transaction is open; those of [`close`](Self::close), after which
