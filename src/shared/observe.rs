@@ -80,7 +80,7 @@ fn look(env: &dyn Env, path: &FilePath, file: &dyn File) -> Result<Activity> {
         block_size: snapshot.block_size,
         block_count: snapshot.block_count,
         compression_id: snapshot.compression,
-        file_bytes: file.size().during("reading the size of the file")?,
+        file_bytes: file.known_size().during("reading the size of the file")?.unwrap_or(0),
         log_file_bytes: recovery::log_size(env, path)?,
     })
 }
