@@ -91,9 +91,9 @@ pub struct Activity {
     pub block_count: u32,
     /// Codec of the pages: 0 not fixed yet, 1 none.
     pub compression_id: u32,
-    /// Bytes of the database file.
+    /// Bytes of the database file; 0 where the environment cannot tell.
     pub file_bytes: u64,
-    /// Bytes of the log file; 0 if there is none.
+    /// Bytes of the log file; 0 if there is none or the environment cannot tell.
     pub log_file_bytes: u64,
 }
 

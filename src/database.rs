@@ -152,7 +152,7 @@ impl Database {
     }
 
     fn settings(&self) -> Settings {
-        *self.handle.settings.lock().unwrap_or_else(PoisonError::into_inner)
+        self.handle.settings.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn change_settings(&self, change: impl FnOnce(&mut Settings)) {
@@ -402,6 +402,15 @@ impl Database {
     pub fn segment_pages(&self, first: u64) -> Result<Vec<u64>> {
         let shared = self.shared()?;
         shared.segment_pages(first).map_err(|error| error.on(&shared.path))
+    }
+
+    /// First and last page of the segment that begins at page `first`, block by block.
+    ///
+    /// # Errors
+    /// `Misuse` if none begins there; `Io`, `Corrupt`.
+    pub fn segment_ranges(&self, first: u64) -> Result<Vec<(u64, u64)>> {
+        let shared = self.shared()?;
+        shared.segment_ranges(first).map_err(|error| error.on(&shared.path))
     }
 
     /// A page of a segment, decoded.

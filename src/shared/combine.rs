@@ -113,7 +113,7 @@ impl Combiner {
     }
 
     /// Leads, or leaves the row to who does.
-    fn enter(&self, settings: Settings, row: Row<'_>) -> Option<Arc<Post>> {
+    fn enter(&self, settings: &Settings, row: Row<'_>) -> Option<Arc<Post>> {
         let mut posts = lock(&self.posts);
         if !std::mem::replace(&mut posts.led, true) {
             return None;
@@ -121,7 +121,7 @@ impl Combiner {
         let post = Arc::new(Post {
             key: row.key.to_vec(),
             value: row.value.map(<[u8]>::to_vec),
-            settings,
+            settings: settings.clone(),
             word: Mutex::new(Word::Wait),
             woken: Condvar::new(),
         });
@@ -285,7 +285,7 @@ impl Shared {
             return core.commit();
         }
         let deadline = self.env.now().saturating_add(timeout);
-        if let Some(post) = self.combiner.enter(settings, row)
+        if let Some(post) = self.combiner.enter(&settings, row)
             && let Waited::Done(outcome) = self.combiner.wait(&*self.env, &post, deadline)
         {
             return outcome.map_err(|error| error.on(&self.path));
@@ -303,7 +303,7 @@ impl Shared {
         row: Row<'_>,
     ) -> Result<()> {
         self.combiner.gather(&*self.env);
-        let mut core = self.begin(settings, deadline.saturating_sub(self.env.now()))?;
+        let mut core = self.begin(settings.clone(), deadline.saturating_sub(self.env.now()))?;
         let posts = self.combiner.take(&settings);
         // Whoever leads and does not come to an end has told nobody.
         let unknown = || {
@@ -510,8 +510,8 @@ mod tests {
         let env = world.process();
         let (combiner, settings) = (Combiner::default(), Settings::of(&options()));
         let row = Row { key: b"a", value: None };
-        assert!(combiner.enter(settings, row).is_none());
-        let [taken, next] = [(); 2].map(|()| combiner.enter(settings, row).unwrap());
+        assert!(combiner.enter(&settings, row).is_none());
+        let [taken, next] = [(); 2].map(|()| combiner.enter(&settings, row).unwrap());
         let mut lead = Lead { combiner: &combiner, taken: Vec::new() };
         lock(&combiner.posts).waiting.pop_front();
         lead.taken.push((Arc::clone(&taken), Err(Error::misuse("no end"))));

@@ -114,6 +114,11 @@ impl Shared {
         view
     }
 
+    /// Keeps nothing of what was read last.
+    pub(super) fn forget_latest(&self) {
+        *self.latest() = Latest::default();
+    }
+
     fn latest(&self) -> MutexGuard<'_, Latest> {
         self.latest.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -6,7 +6,7 @@
 
 use super::background::BackgroundThreads;
 use super::combine::Combiner;
-use super::connect::{Neighbours, Obstacle, connect, lock_out_others, persist};
+use super::connect::{Neighbours, Obstacle, await_owner, connect, lock_out_others, persist};
 use super::group::CommitGroup;
 use super::guarded::Guarded;
 use super::load::load;
@@ -38,6 +38,8 @@ const CLOSING_PAUSE: Duration = Duration::from_micros(200);
 impl Shared {
     /// The object of the file `name`, made if this process has none yet. Counts one handle.
     pub(crate) fn open(env: &Arc<dyn Env>, name: &[u8], options: &Options) -> Result<Arc<Shared>> {
+        // Before any file is touched.
+        options.sharing_in(&**env)?;
         let path = match env.canonical_path(name) {
             Ok(path) => path,
             Err(error) => {
@@ -56,15 +58,19 @@ impl Shared {
             Some(id) => id,
             None => FileId(path.as_bytes().to_vec()),
         };
+        // Beside writers of the same process, where locks tell one handle from another.
+        let beside = options.low_level && options.read_only && env.capabilities().range_locks;
+        let own_key =
+            if beside { FileId([key.0.as_slice(), b"-reader"].concat()) } else { key.clone() };
         let started = env.now();
         loop {
             // Dropped only after the registry is unlocked: the last drop locks it itself.
             let existing;
             {
                 let mut registry = env.registry().lock();
-                let Some(entry) = registry.get(&key) else {
-                    let shared = Self::create(env, path, file, &key, created, options)?;
-                    registry.insert(key, Box::new(Arc::downgrade(&shared)));
+                let Some(entry) = registry.get(&key).or_else(|| registry.get(&own_key)) else {
+                    let shared = Self::create(env, path, file, &own_key, created, options)?;
+                    registry.insert(own_key, Box::new(Arc::downgrade(&shared)));
                     return Ok(shared);
                 };
                 let Some(weak) = entry.downcast_ref::<Weak<Shared>>() else {
@@ -92,7 +98,7 @@ impl Shared {
             let what = "create_new: the database exists and is open in this process";
             return Err(Error::new(ErrorKind::CannotOpen(what.into())));
         }
-        if self.sharing != options.sharing {
+        if self.sharing != options.sharing_in(&*self.env)? && !options.low_level {
             return Err(Error::misuse(
                 "the database is open in this process in the other sharing mode; open it the same \
                  way everywhere",
@@ -119,7 +125,8 @@ impl Shared {
                 "the file was removed or replaced while it was being opened; open it again".into(),
             )));
         }
-        let sharing = options.sharing == Sharing::Shared && env.capabilities().multi_process;
+        await_owner(&**env, path, options.busy_timeout)?;
+        let sharing = options.sharing_in(&**env)? == Sharing::Shared;
         let opening = Opening { env, path, options };
         let opened = match (sharing, options.read_only) {
             (true, true) => return opening.read_only(file, key),
@@ -159,7 +166,8 @@ impl Shared {
             slots,
             reader: None,
             busy_timeout: options.busy_timeout,
-            sharing: options.sharing,
+            // Checked before.
+            sharing: options.sharing_in(&***env).unwrap_or_default(),
             role_locks,
             background: BackgroundThreads::default(),
             combiner: Combiner::default(),
@@ -233,8 +241,7 @@ impl Opening<'_> {
         shm.settle_tree_header()?;
         let (mut header, _) = shm.load_tree_header()?;
         let [.., last] = header.log.regions;
-        let held = recovery::log_size(&**self.env, self.path)?;
-        if held >= last.end {
+        if recovery::log_reaches(&**self.env, self.path, last.end)? {
             return Ok(());
         }
         if let MetaPages::Found { checkpoint, .. } = checkpoint::read_newest(&**file)? {
@@ -298,7 +305,9 @@ fn map_limit(options: &Options) -> u64 {
 
 fn cannot_open(error: EnvError, operation: &'static str) -> Error {
     match error {
-        EnvError::NotFound => Error::io(operation, error),
+        EnvError::Outside | EnvError::NoDirectory => {
+            Error::new(ErrorKind::CannotOpen(error.to_string().into()))
+        }
         EnvError::ReadOnly => Error::new(ErrorKind::ReadOnly(
             "no permission to write; open read-only, or check owner and mode".into(),
         )),

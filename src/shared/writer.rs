@@ -5,11 +5,13 @@
 //! commit record and stored the header. A change that failed half-way dooms the transaction: it can
 //! be rolled back, to a savepoint made before or entirely, but not committed.
 
+mod ending;
+
 use super::group::Ticket;
 use super::roles::{Role, RoleGuard};
 use super::{Settings, Shared, View};
 use crate::env::FilePath;
-use crate::error::{Error, Result};
+use crate::error::{BusyRole, Error, Result};
 use crate::format::tree_header::TreeHeader;
 use crate::log::{LogMark, LogWriter};
 use crate::options::Durability;
@@ -55,18 +57,6 @@ impl WriterParts {
     pub(super) fn close_log(&mut self) {
         self.log = None;
     }
-}
-
-/// A commit whose records are written.
-struct Committed {
-    /// What to wait by before it is safe and visible.
-    ticket: Option<Ticket>,
-    /// The tree was handed over or waits to be.
-    over: bool,
-    /// Bytes the transaction has added to the tree.
-    grown: u64,
-    /// The transaction gave up the old tree's chunks.
-    discarded: bool,
 }
 
 /// What the beginning of a transaction found.
@@ -117,12 +107,22 @@ impl Shared {
         settings: Settings,
         timeout: Duration,
     ) -> Result<WriterCore> {
+        self.begin_from(settings, timeout, None)
+    }
+
+    /// As `begin`, but busy if anything was committed since the view `from` was made.
+    pub(crate) fn begin_from(
+        self: &Arc<Self>,
+        settings: Settings,
+        timeout: Duration,
+        from: Option<&View>,
+    ) -> Result<WriterCore> {
         self.check_writable()?;
         let role = self.take_role(Role::Writer, timeout)?;
         let parts = self.take_parts();
         let shm = || self.state.lock().shm.clone();
         let mut parts = parts.unwrap_or_else(|| WriterParts::new(shm()));
-        match self.begin_with(&mut parts, settings) {
+        match self.begin_with(&mut parts, &settings, from) {
             Ok(Begun { header, log_pointer, discarded, start, below }) => Ok(WriterCore {
                 role,
                 settings,
@@ -158,10 +158,18 @@ impl Shared {
         *self.writer.lock().unwrap_or_else(PoisonError::into_inner) = parts;
     }
 
-    fn begin_with(&self, parts: &mut WriterParts, settings: Settings) -> Result<Begun> {
+    fn begin_with(
+        &self,
+        parts: &mut WriterParts,
+        settings: &Settings,
+        from: Option<&View>,
+    ) -> Result<Begun> {
         let (unpublished, below) = self.group.begin()?.unzip();
         let (mut header, log_pointer) =
             self.refresh_for_writing(unpublished, &mut parts.name_followed)?;
+        if from.is_some_and(|view| !view.is_content_of(&header)) {
+            return Err(Error::busy(BusyRole::StaleSnapshot));
+        }
         let discarded = header.old_chunk_id != 0 && !tree::old_tree_is_read(&header, log_pointer);
         if discarded {
             tree::discard_old(&mut header);
@@ -222,6 +230,11 @@ impl WriterCore {
     /// Changes whenever the tree does.
     pub(crate) fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// Lets the transaction read on top of `base`, the state it began from.
+    pub(crate) fn set_base(&mut self, base: Arc<View>) {
+        self.base = Some(base);
     }
 
     /// What the transaction sees: the committed state with its own writes on top.
@@ -437,98 +450,6 @@ impl WriterCore {
         let parts = &mut self.parts;
         tree::rollback_to(&parts.shm, &mut self.header, &mut parts.undo, mark)
     }
-
-    /// Makes the transaction visible, then does the work it calls for. Work that fails does not
-    /// make the commit fail, which it is not part of: it is tried again, and reported, when the
-    /// tree has grown further, at a flush and at close.
-    pub(crate) fn commit(self) -> Result<()> {
-        self.commit_telling(|_| ())
-    }
-
-    /// As `commit`; what came of it is told before the work.
-    pub(crate) fn commit_telling(mut self, tell: impl FnOnce(&Result<()>)) -> Result<()> {
-        let outcome = self.try_commit();
-        if outcome.is_err() {
-            let _ = self.undo_all();
-        }
-        let (shared, settings) = (Arc::clone(self.role.shared()), self.settings);
-        // The role goes to the next writer before the log is synced, perhaps for both at once.
-        drop(self);
-        let committed = outcome.and_then(|committed| {
-            committed.ticket.map_or(Ok(()), |ticket| shared.wait_for_group(ticket))?;
-            Ok(committed)
-        });
-        let committed = committed.map_err(|error| error.on(&shared.path));
-        tell(&committed.as_ref().map(drop).map_err(Error::clone));
-        let Committed { over, grown, discarded, .. } = committed?;
-        if discarded {
-            shared.leave_hint();
-        }
-        if over && let Err(error) = shared.after_commit(&settings, grown) {
-            trace_failed_work(&error);
-        }
-        Ok(())
-    }
-
-    fn try_commit(&mut self) -> Result<Committed> {
-        self.check()?;
-        let shared = self.role.shared();
-        shared.check_writable()?;
-        if shared.slots.is_some() {
-            let mut in_use = |_| Ok(true);
-            let mut tree = TreeWriter::new(
-                &self.parts.shm,
-                &mut self.header,
-                &mut self.parts.undo,
-                &mut in_use,
-                shared.tree_limit,
-            );
-            // A kindness: there may be no memory left for it.
-            let _ = tree.help_c_repair();
-        }
-        let full = self.settings.durability == Durability::Full;
-        let mut to_sync = None;
-        if let (true, Some(log)) = (self.settings.use_log, &mut self.parts.log) {
-            log.commit(full)?;
-            log.end(&mut self.header.log)?;
-            to_sync = full.then(|| Arc::clone(log.file()));
-        }
-        let over = u64::from(self.header.live.bytes) > self.settings.autoflush;
-        let grown = u64::from(self.header.live.bytes.saturating_sub(self.start.live_bytes()));
-        if over && self.header.old_chunk_id == 0 {
-            tree::make_old(&mut self.header, self.log_pointer);
-        }
-        let ticket = shared.join_group(&self.header, &self.parts.shm, to_sync)?;
-        self.finished = true;
-        Ok(Committed { over, grown, ticket, discarded: self.discarded })
-    }
-
-    /// Undoes the whole transaction. What it has read is safe from power loss afterwards.
-    pub(crate) fn rollback(mut self) -> Result<()> {
-        let (shared, below) = (Arc::clone(self.role.shared()), self.below);
-        let undone = self.undo_all();
-        drop(self);
-        undone
-            .and_then(|()| below.map_or(Ok(()), |ticket| shared.wait_for_group(ticket)))
-            .map_err(|error| error.on(&shared.path))
-    }
-
-    fn undo_all(&mut self) -> Result<()> {
-        if std::mem::replace(&mut self.finished, true) {
-            return Ok(());
-        }
-        let start = self.start;
-        let undone = self.undo_to(&start);
-        if let (true, Some(log)) = (self.settings.use_log, &mut self.parts.log) {
-            log.rollback(&mut self.header.log);
-        }
-        let shared = self.role.shared();
-        if let Err(error) = undone {
-            shared.poison(&error);
-            return Err(error);
-        }
-        shared.leave_group(&self.header, &self.parts.shm)
-    }
 }
 
 impl Drop for WriterCore {
@@ -560,6 +481,9 @@ pub(super) fn trace_failed_work(error: &Error) {
 }
 
 /// Tells an observer that somebody should work: autowork is off and the tree is over its limit.
-pub(super) fn work_wanted(shared: &Shared) {
-    shared.tell(WorkEvent { kind: WorkKind::WorkWanted, bytes: 0, levels: shared.level_count() });
+pub(super) fn work_wanted(shared: &Shared, settings: &Settings) {
+    shared.tell(
+        settings,
+        WorkEvent { kind: WorkKind::WorkWanted, bytes: 0, levels: shared.level_count() },
+    );
 }

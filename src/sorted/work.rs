@@ -231,7 +231,10 @@ impl<'a> Worker<'a> {
                 }
             }
         }
-        let size = self.pager.file().size().during("reading the size of the database file")?;
+        let size = self.pager.file().known_size();
+        let Some(size) = size.during("reading the size of the database file")? else {
+            return Ok(());
+        };
         let held = size.div_ceil(u64::from(geometry.block_size()));
         let count = u64::from(self.state.block_count);
         let free = list.iter().filter(|entry| u64::from(entry.block) > held).count() as u64;
