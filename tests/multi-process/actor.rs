@@ -323,6 +323,11 @@ impl Actor<'_> {
         let Err(problem) = judged else { return judged.map_err(End::Wrong) };
         self.keep_evidence();
         let again = match process.ask(request) {
+            // Nobody knows now whether it was wrong for good.
+            Err(Trouble::Dead { killed: true, .. }) if self.is_c() => {
+                self.stage.count("misread by C, killed before it was asked again");
+                return Err(End::Killed);
+            }
             Err(trouble) => Err(trouble.to_string()),
             Ok(mut reply) => {
                 if backward {
