@@ -152,7 +152,7 @@ impl Database {
     }
 
     fn settings(&self) -> Settings {
-        *self.handle.settings.lock().unwrap_or_else(PoisonError::into_inner)
+        self.handle.settings.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn change_settings(&self, change: impl FnOnce(&mut Settings)) {

@@ -88,6 +88,7 @@ mod batch;
 mod check;
 mod checkpoint;
 pub mod codec;
+pub mod connection;
 mod cursor;
 mod database;
 #[cfg(feature = "default-env")]

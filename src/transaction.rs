@@ -153,7 +153,8 @@ impl WriteTransaction {
         self.change(|core| core.set_user_version(version))
     }
 
-    /// Makes everything visible to others; under [`Durability::Full`](crate::Durability::Full) also safe from power loss.
+    /// Makes everything visible to others; under [`Durability::Full`](crate::Durability::Full) also
+    /// safe from power loss.
     ///
     /// # Errors
     /// `Full`, `Io`: nothing of the transaction is visible then (after a crash it may be, entirely,

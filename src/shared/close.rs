@@ -13,6 +13,7 @@ use crate::env::{EnvError, LockId, LockMode};
 use crate::error::{BusyRole, Error, IoContext, Result};
 use crate::format::geometry::DATA_START;
 use crate::options::Durability;
+use crate::shm::Shm;
 use std::sync::atomic::Ordering;
 
 impl Shared {
@@ -77,10 +78,18 @@ impl Shared {
             && is_free(file, LockId::READ_ONLY_TRANSACTION, LockMode::Exclusive)?;
         self.put_everything_on_disk(alone)?;
         if alone {
-            let shm = self.state.lock().shm.clone();
-            shm.release(true)?;
+            self.give_up_memory()?;
         }
         Ok(())
+    }
+
+    /// Deletes the shared memory. First goes whatever of this object could still read it, because not
+    /// every world can unmap some of the memory and keep the rest.
+    fn give_up_memory(&self) -> Result<()> {
+        drop(self.take_parts());
+        self.forget_latest();
+        let shm = std::mem::replace(&mut self.state.lock().shm, Shm::nothing());
+        shm.release(true)
     }
 
     /// Flushes and writes a checkpoint; with nobody else `alone`, removes the log and cuts the file.
@@ -140,7 +149,8 @@ impl Shared {
             size = size.max(DATA_START);
         }
         // A block count that was never written must not make the file grow.
-        if size >= self.file.size().during("reading the size of the database file")? {
+        let present = self.file.known_size().during("reading the size of the database file")?;
+        if present.is_some_and(|present| size >= present) {
             return Ok(());
         }
         self.file.truncate(size).during("cutting the database file to its used size")

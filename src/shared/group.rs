@@ -9,8 +9,8 @@
 //! Until nothing waits here any more, the writer mark in shared memory stays set and the writer lock
 //! stays with this process: to other processes all of it is one long transaction, which the next
 //! writer undoes should this process die. The lock also stays while the role goes from thread to
-//! thread, until it is time to let other processes write. A failed sync fails every commit that waits, publishes
-//! nothing, and ends all writing through this object.
+//! thread, until it is time to let other processes write. A failed sync fails every commit that
+//! waits, publishes nothing, and ends all writing through this object.
 //!
 //! Locked before the state, after nothing.
 

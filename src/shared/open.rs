@@ -55,15 +55,19 @@ impl Shared {
             Some(id) => id,
             None => FileId(path.as_bytes().to_vec()),
         };
+        // Beside writers of the same process, where locks tell one handle from another.
+        let beside = options.low_level && options.read_only && env.capabilities().range_locks;
+        let own_key =
+            if beside { FileId([key.0.as_slice(), b"-reader"].concat()) } else { key.clone() };
         let started = env.now();
         loop {
             // Dropped only after the registry is unlocked: the last drop locks it itself.
             let existing;
             {
                 let mut registry = env.registry().lock();
-                let Some(entry) = registry.get(&key) else {
-                    let shared = Self::create(env, path, file, &key, created, options)?;
-                    registry.insert(key, Box::new(Arc::downgrade(&shared)));
+                let Some(entry) = registry.get(&key).or_else(|| registry.get(&own_key)) else {
+                    let shared = Self::create(env, path, file, &own_key, created, options)?;
+                    registry.insert(own_key, Box::new(Arc::downgrade(&shared)));
                     return Ok(shared);
                 };
                 let Some(weak) = entry.downcast_ref::<Weak<Shared>>() else {
@@ -91,7 +95,7 @@ impl Shared {
             let what = "create_new: the database exists and is open in this process";
             return Err(Error::new(ErrorKind::CannotOpen(what.into())));
         }
-        if self.sharing != options.sharing {
+        if self.sharing != options.sharing && !options.low_level {
             return Err(Error::misuse(
                 "the database is open in this process in the other sharing mode; open it the same \
                  way everywhere",
@@ -231,8 +235,7 @@ impl Opening<'_> {
         shm.settle_tree_header()?;
         let (mut header, _) = shm.load_tree_header()?;
         let [.., last] = header.log.regions;
-        let held = recovery::log_size(&**self.env, self.path)?;
-        if held >= last.end {
+        if recovery::log_reaches(&**self.env, self.path, last.end)? {
             return Ok(());
         }
         if let MetaPages::Found { checkpoint, .. } = checkpoint::read_newest(&**file)? {

@@ -39,7 +39,7 @@ struct Word {
 }
 
 /// What a background thread has to do next.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Order {
     /// Work, by these settings.
     Work(Settings),

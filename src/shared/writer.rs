@@ -9,7 +9,7 @@ use super::group::Ticket;
 use super::roles::{Role, RoleGuard};
 use super::{Settings, Shared, View};
 use crate::env::FilePath;
-use crate::error::{Error, Result};
+use crate::error::{BusyRole, Error, Result};
 use crate::format::tree_header::TreeHeader;
 use crate::log::{LogMark, LogWriter};
 use crate::options::Durability;
@@ -114,12 +114,22 @@ impl Shared {
         settings: Settings,
         timeout: Duration,
     ) -> Result<WriterCore> {
+        self.begin_from(settings, timeout, None)
+    }
+
+    /// As `begin`, but busy if anything was committed since the view `from` was made.
+    pub(crate) fn begin_from(
+        self: &Arc<Self>,
+        settings: Settings,
+        timeout: Duration,
+        from: Option<&View>,
+    ) -> Result<WriterCore> {
         self.check_writable()?;
         let role = self.take_role(Role::Writer, timeout)?;
         let parts = self.take_parts();
         let shm = || self.state.lock().shm.clone();
         let mut parts = parts.unwrap_or_else(|| WriterParts::new(shm()));
-        match self.begin_with(&mut parts, settings) {
+        match self.begin_with(&mut parts, &settings, from) {
             Ok(Begun { header, log_pointer, discarded, start }) => Ok(WriterCore {
                 role,
                 settings,
@@ -154,10 +164,18 @@ impl Shared {
         *self.writer.lock().unwrap_or_else(PoisonError::into_inner) = parts;
     }
 
-    fn begin_with(&self, parts: &mut WriterParts, settings: Settings) -> Result<Begun> {
+    fn begin_with(
+        &self,
+        parts: &mut WriterParts,
+        settings: &Settings,
+        from: Option<&View>,
+    ) -> Result<Begun> {
         let unpublished = self.group.begin()?;
         let (mut header, log_pointer) =
             self.refresh_for_writing(unpublished, &mut parts.name_followed)?;
+        if from.is_some_and(|view| !view.has_header(&header)) {
+            return Err(Error::busy(BusyRole::StaleSnapshot));
+        }
         let discarded = header.old_chunk_id != 0 && !tree::old_tree_is_read(&header, log_pointer);
         if discarded {
             tree::discard_old(&mut header);
@@ -218,6 +236,11 @@ impl WriterCore {
     /// Changes whenever the tree does.
     pub(crate) fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// Lets the transaction read on top of `base`, the state it began from.
+    pub(crate) fn set_base(&mut self, base: Arc<View>) {
+        self.base = Some(base);
     }
 
     /// What the transaction sees: the committed state with its own writes on top.
@@ -437,12 +460,32 @@ impl WriterCore {
     /// Makes the transaction visible, then does the work it calls for. Work that fails does not
     /// make the commit fail, which it is not part of: it is tried again, and reported, when the
     /// tree has grown further, at a flush and at close.
-    pub(crate) fn commit(mut self) -> Result<()> {
-        let outcome = self.try_commit();
+    pub(crate) fn commit(self) -> Result<()> {
+        self.commit_with(None)
+    }
+
+    /// As `commit`; `view` becomes one of exactly the state the transaction leaves, if it can be
+    /// had.
+    pub(crate) fn commit_and_view(self, view: &mut Option<Arc<View>>) -> Result<()> {
+        self.commit_with(Some(view))
+    }
+
+    fn commit_with(mut self, view: Option<&mut Option<Arc<View>>>) -> Result<()> {
+        let mut outcome = self.try_commit();
         if outcome.is_err() {
             let _ = self.undo_all();
         }
-        let (shared, settings) = (Arc::clone(self.role.shared()), self.settings);
+        let (shared, settings) = (Arc::clone(self.role.shared()), self.settings.clone());
+        if let Some(view) = view {
+            // Before somebody else can commit.
+            if let Ok(Committed { ticket, .. }) = &mut outcome
+                && let Some(ticket) = ticket.take()
+                && let Err(error) = shared.wait_for_group(ticket)
+            {
+                outcome = Err(error);
+            }
+            *view = self.view_after();
+        }
         // The role goes to the next writer before the log is synced, perhaps for both at once.
         drop(self);
         let committed = outcome.and_then(|committed| {
@@ -499,6 +542,22 @@ impl WriterCore {
         self.undo_all().map_err(|error| error.on(&path))
     }
 
+    /// As `rollback`; `view` becomes one of the state before the transaction, if it can be had.
+    pub(crate) fn rollback_and_view(mut self, view: &mut Option<Arc<View>>) -> Result<()> {
+        let path = self.path().clone();
+        let undone = self.undo_all();
+        let settled = self.role.shared().settle_group();
+        *view = self.view_after();
+        undone.and(settled).map_err(|error| error.on(&path))
+    }
+
+    /// The newest state once the transaction has ended, which still keeps others from committing.
+    fn view_after(&mut self) -> Option<Arc<View>> {
+        // Gives up its own reader slot first: there may be no other.
+        (self.base, self.read) = (None, None);
+        self.role.shared().view().ok()
+    }
+
     fn undo_all(&mut self) -> Result<()> {
         if std::mem::replace(&mut self.finished, true) {
             return Ok(());
@@ -546,6 +605,9 @@ pub(super) fn trace_failed_work(error: &Error) {
 }
 
 /// Tells an observer that somebody should work: autowork is off and the tree is over its limit.
-pub(super) fn work_wanted(shared: &Shared) {
-    shared.tell(WorkEvent { kind: WorkKind::WorkWanted, bytes: 0, levels: shared.level_count() });
+pub(super) fn work_wanted(shared: &Shared, settings: &Settings) {
+    shared.tell(
+        settings,
+        WorkEvent { kind: WorkKind::WorkWanted, bytes: 0, levels: shared.level_count() },
+    );
 }

@@ -26,5 +26,3 @@ pub(crate) const LSM_CANTOPEN: c_int = 14;
 pub(crate) const LSM_PROTOCOL: c_int = 15;
 /// A call in the wrong state or with an illegal argument.
 pub(crate) const LSM_MISUSE: c_int = 21;
-/// The file was written with other compression hooks.
-pub(crate) const LSM_MISMATCH: c_int = 50;

@@ -1,6 +1,11 @@
-//! `lsm_compress` and `lsm_compress_factory` as the caller lays them out.
+//! `lsm_compress` and `lsm_compress_factory` as the caller lays them out; what is done with them is
+//! in `codec`.
 
 #![allow(non_camel_case_types, non_snake_case, reason = "names of lsm.h")]
+
+mod codec;
+
+pub(crate) use codec::{Factory, HandleCodec, Hooks};
 
 use crate::handle::lsm_db;
 use std::ffi::{c_char, c_int, c_uint, c_void};

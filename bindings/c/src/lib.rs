@@ -8,8 +8,17 @@
 
 #![allow(improper_ctypes, improper_ctypes_definitions, reason = "lsm_db is opaque to C")]
 
+pub mod callbacks;
 mod codes;
 pub mod compression;
+mod config;
+pub mod cursor;
 pub mod environment;
+pub mod extras;
+mod guard;
 pub mod handle;
+mod info;
+pub mod transaction;
 pub mod variadic;
+pub mod work;
+pub mod write;

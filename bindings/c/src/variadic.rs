@@ -4,10 +4,9 @@
 //! library made by rustc exports only what Rust defines, so the names are Rust's and jump there with
 //! registers and stack as they came.
 
-use crate::codes::LSM_MISUSE;
 use crate::handle::lsm_db;
 use std::arch::naked_asm;
-use std::ffi::{c_int, c_void};
+use std::ffi::c_int;
 
 unsafe extern "C" {
     fn siltstone_c_config_variadic(db: *mut lsm_db, parameter: c_int, ...) -> c_int;
@@ -52,32 +51,4 @@ pub unsafe extern "C" fn lsm_config() {
 #[unsafe(naked)]
 pub unsafe extern "C" fn lsm_info() {
     naked_asm!(jump!(), sym siltstone_c_info_variadic)
-}
-
-/// Called by variadic.c.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn siltstone_c_config(
-    _db: *mut lsm_db,
-    _parameter: c_int,
-    _value: *mut c_void,
-) -> c_int {
-    LSM_MISUSE
-}
-
-/// Called by variadic.c.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn siltstone_c_info_arguments(_kind: c_int) -> c_int {
-    0
-}
-
-/// Called by variadic.c.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn siltstone_c_info(
-    _db: *mut lsm_db,
-    _kind: c_int,
-    _number: i64,
-    _first: *mut c_void,
-    _second: *mut c_void,
-) -> c_int {
-    LSM_MISUSE
 }

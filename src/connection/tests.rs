@@ -1,0 +1,1 @@
+//! Connections: levels, cursors beside writes, private states, codecs.
