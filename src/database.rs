@@ -397,6 +397,15 @@ impl Database {
         shared.segment_pages(first).map_err(|error| error.on(&shared.path))
     }
 
+    /// First and last page of the segment that begins at page `first`, block by block.
+    ///
+    /// # Errors
+    /// `Misuse` if none begins there; `Io`, `Corrupt`.
+    pub fn segment_ranges(&self, first: u64) -> Result<Vec<(u64, u64)>> {
+        let shared = self.shared()?;
+        shared.segment_ranges(first).map_err(|error| error.on(&shared.path))
+    }
+
     /// A page of a segment, decoded.
     ///
     /// # Errors

@@ -1,5 +1,9 @@
 //! Numbers and structure of a database, for people and programs.
 
+mod tcl;
+
+pub use tcl::{PageText, pages_as_tcl, ranges_as_tcl};
+
 use crate::format::checkpoint::Redirect;
 
 /// Sizes and counters; see [`Database::stats`](crate::Database::stats).

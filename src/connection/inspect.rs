@@ -74,6 +74,15 @@ impl Connection {
         shared.segment_pages(first).map_err(|error| error.on(&shared.path))
     }
 
+    /// First and last page of the segment that begins at page `first`, block by block.
+    ///
+    /// # Errors
+    /// As [`segment_pages`](Self::segment_pages).
+    pub fn segment_ranges(&mut self, first: u64) -> Result<Vec<(u64, u64)>> {
+        let shared = self.ready()?;
+        shared.segment_ranges(first).map_err(|error| error.on(&shared.path))
+    }
+
     /// A page of a segment, decoded.
     ///
     /// # Errors

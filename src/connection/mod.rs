@@ -229,7 +229,8 @@ impl Connection {
         self.options.codec.as_ref().map_or(COMPRESSION_NONE, |codec| codec.id())
     }
 
-    /// Replaces the codec, also of an open connection.
+    /// Replaces the codec, also of an open connection. One with the id of the present one is used
+    /// from the next opening on.
     ///
     /// # Errors
     /// `Misuse` while a cursor or transaction is open; those of [`close`](Self::close), after which
@@ -238,11 +239,14 @@ impl Connection {
         if self.in_use() {
             return Err(Error::misuse("the codec cannot change while a cursor is open"));
         }
+        let before = self.codec_id();
+        self.options.codec = codec;
+        if self.codec_id() == before {
+            return Ok(());
+        }
         self.mismatch = None;
         // The file is opened again, with the new one, when it is next used.
-        let left = self.shared.take().map_or(Ok(()), |shared| shared.leave());
-        self.options.codec = codec;
-        left
+        self.shared.take().map_or(Ok(()), |shared| shared.leave())
     }
 
     /// The codec the file was written with, if the connection does not have it.

@@ -178,6 +178,26 @@ impl Shared {
         Ok(pages)
     }
 
+    /// First and last page of the segment that begins at page `first`, block by block.
+    pub(crate) fn segment_ranges(&self, first: PageId) -> Result<Vec<(PageId, PageId)>> {
+        let view = self.view()?;
+        let run = runs(&view.read.snapshot).find(|run| run.segment.first == first);
+        let run = run.ok_or_else(|| Error::misuse(format!("no segment begins at page {first}")))?;
+        let geometry = view.read.pager.geometry();
+        let blocks = view.read.pager.blocks_of(run)?;
+        let mut ranges: Vec<_> = blocks
+            .iter()
+            .map(|&block| (geometry.first_on_block(block), geometry.last_on_block(block)))
+            .collect();
+        if let Some(range) = ranges.first_mut() {
+            range.0 = run.segment.first;
+        }
+        if let Some(range) = ranges.last_mut() {
+            range.1 = run.segment.last;
+        }
+        Ok(ranges)
+    }
+
     /// A page of a segment, decoded.
     pub(crate) fn page(&self, id: PageId) -> Result<PageInfo> {
         let view = self.view()?;

@@ -37,7 +37,7 @@ fn open_log(env: &dyn Env, path: &FilePath) -> Result<Option<Arc<dyn File>>> {
     }
 }
 
-/// Bytes of the log, 0 if there is none or nobody can tell.
+/// Bytes of the log, 0 if there is none or the world cannot tell.
 pub(super) fn log_size(env: &dyn Env, path: &FilePath) -> Result<u64> {
     let Some(log) = open_log(env, path)? else { return Ok(0) };
     Ok(log.known_size().during("reading the size of the log")?.unwrap_or(0))

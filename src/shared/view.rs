@@ -96,9 +96,15 @@ impl Content {
         })
     }
 
-    /// Whether `header` is that of this state.
-    pub(super) fn has_header(&self, header: &TreeHeader) -> bool {
-        header.encode() == self.encoded
+    /// Whether nothing was committed between this state and that of `header`. Transactions that were
+    /// undone leave marks in a header, but none in what is compared here: a change takes place in
+    /// memory that only undoing gives back.
+    pub(super) fn is_content_of(&self, header: &TreeHeader) -> bool {
+        let content = |header: &TreeHeader| {
+            let TreeHeader { live, write_offset, next_chunk_id, user_version, .. } = *header;
+            (live.node, live.bytes, write_offset, next_chunk_id, user_version)
+        };
+        content(&self.header) == content(header)
     }
 
     /// Whether nothing was published since, by any process.

@@ -8,7 +8,9 @@
 //! Callbacks that get the handle (work hook, log hook, compression factory) run when the call is over
 //! as far as the handle is concerned, so they may use it; only close it they may not.
 
-use crate::codes::{LSM_CORRUPT, LSM_ERROR, LSM_MISUSE, LSM_OK, LSM_PROTOCOL};
+use crate::codes::{
+    LSM_CANTOPEN, LSM_CORRUPT, LSM_ERROR, LSM_IOERR, LSM_MISUSE, LSM_OK, LSM_PROTOCOL,
+};
 use crate::environment::Lender;
 use crate::handle::{State, lsm_db};
 use siltstone::{Error, ErrorKind};
@@ -44,6 +46,14 @@ pub(crate) enum Need {
     Pages,
 }
 
+/// The code C programs expect: C lsm1 has `LSM_CANTOPEN` but never gives it.
+fn code_of(error: &Error) -> c_int {
+    match error.code() {
+        LSM_CANTOPEN => LSM_IOERR,
+        code => code,
+    }
+}
+
 impl Failure {
     /// The result code; the text is kept.
     fn record(self, lender: &Lender, state: &mut State) -> c_int {
@@ -53,7 +63,7 @@ impl Failure {
                     ErrorKind::Codec(_) => lender.take_hook_code(),
                     _ => None,
                 };
-                (hook.unwrap_or_else(|| error.code()), error.to_string())
+                (hook.unwrap_or_else(|| code_of(&error)), error.to_string())
             }
             Failure::Misuse(what) => (LSM_MISUSE, format!("misuse: {what}")),
             Failure::Code(code) => (code, String::new()),

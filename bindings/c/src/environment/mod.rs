@@ -26,6 +26,8 @@ mod parking;
 mod raw;
 mod recursive;
 mod shared_memory;
+#[cfg(test)]
+mod tests;
 
 pub use default_env::lsm_default_env;
 pub(crate) use lender::{Lender, current_hooks, remember_hook_code};
