@@ -218,5 +218,8 @@ pub(crate) fn current_hooks(id: u32) -> Option<Arc<Hooks>> {
 
 /// Keeps the code of a hook that failed for the running call.
 pub(crate) fn remember_hook_code(code: c_int) {
-    with_current(|lender| Some(lender.hook_code.set(code)));
+    with_current(|lender| {
+        lender.hook_code.set(code);
+        Some(())
+    });
 }
