@@ -18,6 +18,8 @@ mod inspect;
 mod transaction;
 
 #[cfg(test)]
+mod model_tests;
+#[cfg(test)]
 mod tests;
 
 use crate::codec::Codec;

@@ -175,11 +175,12 @@ impl Connection {
     /// Makes a change, in a transaction of its own if none is open.
     fn change(&mut self, body: impl FnOnce(&mut WriterCore) -> Result<()>) -> Result<()> {
         self.writable()?;
-        self.cursors.tree_written();
         if let Some(writer) = &mut self.writer {
+            self.cursors.tree_written();
             return body(writer).map_err(|error| error.on(writer.path()));
         }
         let mut writer = self.begin_writing()?;
+        self.cursors.tree_written();
         match body(&mut writer) {
             Ok(()) => self.end_writing(writer, true),
             Err(error) => {

@@ -92,13 +92,29 @@ impl PageInfo {
             writeln!(out, "nRec : {}", self.cells.len())?;
             writeln!(out, "iPtr : {}", self.pointer)?;
             writeln!(out, "flags: {:04x}\n", self.flags)?;
-            let widest = self.cells.iter().map(|cell| cell.key.len()).max().unwrap_or(0);
-            self.cells.iter().try_for_each(|cell| write_cell(out, cell, widest, style))?;
+            let cells: Vec<_> = self.cells.iter().map(|cell| self.line(cell)).collect();
+            let widest = cells.iter().map(|cell| cell.key.len()).max().unwrap_or(0);
+            cells.iter().try_for_each(|cell| cell.write(out, widest, style))?;
             writeln!(out, "\n{:-<80}\nPage {}", "", self.id)?;
             write_bytes(out, &self.bytes)
         })
     }
+
+    /// What is shown of a cell. Of a b-tree cell whose key stands elsewhere only that is told.
+    fn line<'a>(&self, cell: &'a CellInfo) -> Line<'a> {
+        let CellInfo { offset, flags, pointer, ref key, ref value } = *cell;
+        let value = value.as_deref().unwrap_or_default();
+        if self.flags & BTREE != 0 && self.bytes.get(offset as usize) == Some(&0) {
+            return Line { flags: 0, pointer, key: INDIRECT, value };
+        }
+        Line { flags, pointer, key, value }
+    }
 }
+
+/// Flag of a b-tree page.
+const BTREE: u16 = 1;
+/// What stands for a key that is elsewhere.
+const INDIRECT: &[u8] = b"<indirect>\0";
 
 const START_DELETE: u8 = 0x01;
 const END_DELETE: u8 = 0x02;
@@ -107,41 +123,50 @@ const INSERT: u8 = 0x08;
 const SEPARATOR: u8 = 0x10;
 const SYSTEM: u8 = 0x20;
 
-fn write_cell(out: &mut String, cell: &CellInfo, widest: usize, style: PageText) -> fmt::Result {
-    let has = |flag| cell.flags & flag != 0;
-    let system = has(SYSTEM);
-    out.push(if has(END_DELETE) { ']' } else { '.' });
-    out.push(match () {
-        () if has(POINT_DELETE) => '-',
-        () if has(SEPARATOR) => '^',
-        () if has(INSERT) => '+',
-        () => '.',
-    });
-    out.push(if system { '*' } else { '.' });
-    out.push(if has(START_DELETE) { '[' } else { '.' });
-    write!(out, " {} ({}) ", cell.pointer, if system { "sys" } else { "usr" })?;
-    write_blob(out, &cell.key, style)?;
-    let value = cell.value.as_deref().unwrap_or_default();
-    if !value.is_empty() {
-        // Not a column in capital digits: C reckons with five times the length of a key there.
-        let (width, key) = match style {
-            PageText::Ascii => (widest, cell.key.len()),
-            PageText::Hex => (2 * widest, 5 * cell.key.len()),
-        };
-        write!(out, "{:1$} ", "", width.abs_diff(key))?;
-        write_blob(out, value, style)?;
-    }
-    if system {
-        // Keys of the free list are block numbers turned over, values are snapshot ids.
-        let block = !cell.key.first_chunk().map_or(u32::MAX, |key| u32::from_be_bytes(*key));
-        write!(out, "  (block={}", block as i32)?;
-        if let Some(snapshot) = value.first_chunk() {
-            write!(out, " snapshot={}", i64::from_be_bytes(*snapshot))?;
+/// A cell, as a line shows it.
+struct Line<'a> {
+    flags: u8,
+    pointer: u64,
+    key: &'a [u8],
+    value: &'a [u8],
+}
+
+impl Line<'_> {
+    fn write(&self, out: &mut String, widest: usize, style: PageText) -> fmt::Result {
+        let has = |flag| self.flags & flag != 0;
+        let system = has(SYSTEM);
+        out.push(if has(END_DELETE) { ']' } else { '.' });
+        out.push(match () {
+            () if has(POINT_DELETE) => '-',
+            () if has(SEPARATOR) => '^',
+            () if has(INSERT) => '+',
+            () => '.',
+        });
+        out.push(if system { '*' } else { '.' });
+        out.push(if has(START_DELETE) { '[' } else { '.' });
+        write!(out, " {} ({}) ", self.pointer, if system { "sys" } else { "usr" })?;
+        write_blob(out, self.key, style)?;
+        if !self.value.is_empty() {
+            // Not a column in capital digits: C reckons with five times the length of a key there.
+            let (width, key) = match style {
+                PageText::Ascii => (widest, self.key.len()),
+                PageText::Hex => (2 * widest, 5 * self.key.len()),
+            };
+            write!(out, "{:1$} ", "", width.abs_diff(key))?;
+            write_blob(out, self.value, style)?;
         }
-        out.push(')');
+        if system {
+            // Keys of the free list are block numbers turned over, values are snapshot ids.
+            let block = !self.key.first_chunk().map_or(u32::MAX, |key| u32::from_be_bytes(*key));
+            write!(out, "  (block={}", block as i32)?;
+            if let Some(snapshot) = self.value.first_chunk() {
+                write!(out, " snapshot={}", i64::from_be_bytes(*snapshot))?;
+            }
+            out.push(')');
+        }
+        out.push('\n');
+        Ok(())
     }
-    out.push('\n');
-    Ok(())
 }
 
 fn write_blob(out: &mut String, bytes: &[u8], style: PageText) -> fmt::Result {
@@ -249,6 +274,13 @@ mod tests {
                      0000: 30 31 32 33 34 35 36 37 38 39 61 62 63 64 65 7f   0123456789abcde.\n\
                      0010: 20 ff                                              .              \n";
         assert_eq!(page.to_text(PageText::Ascii), ascii);
+        let mut tree = PageInfo { flags: 1, bytes: vec![0, 8], cells: page.cells.clone(), ..page };
+        tree.cells.truncate(3);
+        tree.cells[1].offset = 1;
+        tree.cells[2].offset = 2;
+        let lines = tree.to_text(PageText::Ascii);
+        assert!(lines.contains("\n.... 7 (usr) .indirect.. v\n.+.. 7 (usr) a.b         x.y\n"));
+        let page = PageInfo { flags: 2, cells: tree.cells.split_off(1), ..tree };
         let hex = page.to_text(PageText::Hex);
         assert!(hex.contains("(usr) 612062        782D79\n"), "{hex}");
         assert!(

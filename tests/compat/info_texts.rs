@@ -1,7 +1,7 @@
 //! The texts of `lsm_info`, byte for byte as C prints them of the same file.
 
 use siltstone::{Options, PageText, pages_as_tcl, ranges_as_tcl};
-use siltstone_peer::{CConfig, ERROR, Info, PeerError, PeerProcess, ZRLE};
+use siltstone_peer::{CConfig, ERROR, Info, PeerError, PeerProcess, Setting, ZRLE};
 use siltstone_tests::fixtures;
 use siltstone_tests::siltstone_subject::codec_of;
 
@@ -29,7 +29,8 @@ fn texts_are_those_of_c() {
     let (mut pages_compared, mut merging, mut free) = (0, 0, 0);
     for name in fixtures::NAMES {
         let fixture = fixtures::copy(name);
-        let (mut options, mut config) = (Options::new(), CConfig::new());
+        // Mapped, the byte behind the page may be behind the map, and C crashes.
+        let (mut options, mut config) = (Options::new(), CConfig::new().set(Setting::Mmap, 0));
         if name.starts_with("compressed") {
             (options, config) = (options.codec(codec_of(ZRLE)), config.codec(ZRLE));
         }
@@ -43,12 +44,14 @@ fn texts_are_those_of_c() {
         assert_eq!(structure.log_as_tcl(), c_says(&mut peer, Info::Log), "{name}");
         merging += structure.levels.iter().filter(|level| !level.merging.is_empty()).count();
         free += structure.free.len();
-        let segments = structure
+        let mut segments: Vec<_> = structure
             .levels
             .iter()
             .flat_map(|level| std::iter::once(level.segment).chain(level.merging.iter().copied()))
-            .filter(|segment| segment.first != 0);
-        for segment in segments {
+            .collect();
+        segments.retain(|segment| segment.first != 0);
+        let begins = |page| segments.iter().any(|segment| segment.first == page);
+        for segment in &segments {
             let first = segment.first as i64;
             let ranges = ours.segment_ranges(segment.first).unwrap();
             let pages = ours.segment_pages(segment.first).unwrap();
@@ -68,9 +71,11 @@ fn texts_are_those_of_c() {
                 }
                 pages_compared += 1;
             }
-            let nowhere = peer.info(Info::Array(first + 1));
-            assert!(matches!(nowhere, Err(PeerError::Code(ERROR))), "{name}: {nowhere:?}");
-            assert!(ours.segment_ranges(segment.first + 1).is_err());
+            if !begins(segment.first + 1) {
+                let nowhere = peer.info(Info::Array(first + 1));
+                assert!(matches!(nowhere, Err(PeerError::Code(ERROR))), "{name}: {nowhere:?}");
+                assert!(ours.segment_ranges(segment.first + 1).is_err());
+            }
         }
     }
     assert!(pages_compared > 100 && merging > 2 && free > 5);

@@ -4,6 +4,8 @@
 #![allow(non_camel_case_types, non_snake_case, reason = "names of lsm.h")]
 
 mod codec;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use codec::{Factory, HandleCodec, Hooks};
 

@@ -6,6 +6,7 @@ use crate::codes::LSM_ERROR;
 use crate::environment::Lender;
 use crate::guard::{Failure, Need, Outcome, argument, enter};
 use crate::handle::{State, lsm_db};
+use siltstone::{ErrorKind, PageText, pages_as_tcl, ranges_as_tcl};
 use std::ffi::{c_char, c_int, c_uint, c_void};
 use std::ptr;
 
@@ -121,10 +122,28 @@ unsafe extern "C" fn siltstone_c_info(
     }
 }
 
-fn text(_state: &mut State, _kind: c_int) -> Result<String, Failure> {
-    Err(Failure::Misuse("not yet"))
+/// Answers with a list about the file.
+fn text(state: &mut State, kind: c_int) -> Result<String, Failure> {
+    let structure = state.connection.structure()?;
+    Ok(match kind {
+        DB_STRUCTURE => structure.levels_as_tcl(),
+        FREELIST => structure.free_as_tcl(),
+        _ => structure.log_as_tcl(),
+    })
 }
 
-fn text_of(_state: &mut State, _kind: c_int, _id: u64) -> Result<String, Failure> {
-    Err(Failure::Misuse("not yet"))
+/// Answers about a segment or a page.
+fn text_of(state: &mut State, kind: c_int, id: u64) -> Result<String, Failure> {
+    let connection = &mut state.connection;
+    let text = match kind {
+        ARRAY_STRUCTURE => connection.segment_ranges(id).map(|ranges| ranges_as_tcl(&ranges)),
+        ARRAY_PAGES => connection.segment_pages(id).map(|pages| pages_as_tcl(&pages)),
+        PAGE_ASCII_DUMP => connection.page(id).map(|page| page.to_text(PageText::Ascii)),
+        _ => connection.page(id).map(|page| page.to_text(PageText::Hex)),
+    };
+    text.map_err(|error| match error.kind() {
+        // No segment begins there, or has such a page.
+        ErrorKind::Misuse(_) => Failure::Code(LSM_ERROR),
+        _ => Failure::Engine(error),
+    })
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::undocumented_unsafe_blocks, reason = "tests: each world says what it relies on")]
 
 mod conformance;
+mod default_functions;
 mod engine;
 mod forwarding;
 mod lending;
