@@ -163,6 +163,11 @@ impl Lender {
         drop(old);
     }
 
+    /// Whether there is a factory.
+    pub(crate) fn has_factory(&self) -> bool {
+        self.factory.borrow().is_some()
+    }
+
     /// Asks the factory, if any, to install hooks on `db` that fit a file with this id.
     ///
     /// # Safety
