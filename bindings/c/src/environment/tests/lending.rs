@@ -189,7 +189,7 @@ fn missing_permission_is_told_from_other_failures() {
     world.write_code.store(4711, SeqCst);
     assert_eq!(open(Access::ReadWrite), Err(EnvError::Code(4711)));
     open(Access::ReadOnly).unwrap();
-    assert_eq!(counts(&world), [0, 0, 0]);
+    assert_eq!(counts(world), [0, 0, 0]);
 }
 
 #[test]
@@ -214,7 +214,7 @@ fn closing_drops_no_locks() {
     assert_eq!(byte, [0], "what is parked is not another file");
     drop(fresh);
     drop(holder);
-    assert_eq!(counts(&world), [0, 0, 0]);
+    assert_eq!(counts(world), [0, 0, 0]);
 }
 
 #[test]
@@ -258,7 +258,7 @@ fn threads_take_turns_in_a_file() {
     });
     drop(mutex);
     drop(file);
-    assert_eq!(counts(&world), [0, 0, 0]);
+    assert_eq!(counts(world), [0, 0, 0]);
 }
 
 #[test]
@@ -281,7 +281,7 @@ fn memory_stays_as_long_as_somebody_reads_it() {
     memory.release(true).unwrap();
     assert_eq!(memory.chunk(3).unwrap().words()[5].load(SeqCst), 0);
     drop(memory);
-    assert_eq!(counts(&world), [0, 0, 0]);
+    assert_eq!(counts(world), [0, 0, 0]);
 }
 
 #[test]
