@@ -91,9 +91,9 @@ pub struct Activity {
     pub block_count: u32,
     /// Codec of the pages: 0 not fixed yet, 1 none.
     pub compression_id: u32,
-    /// Bytes of the database file.
+    /// Bytes of the database file; 0 where the environment cannot tell.
     pub file_bytes: u64,
-    /// Bytes of the log file; 0 if there is none.
+    /// Bytes of the log file; 0 if there is none or the environment cannot tell.
     pub log_file_bytes: u64,
 }
 
@@ -101,8 +101,7 @@ impl Activity {
     /// How `lock` is held.
     #[must_use]
     pub fn held(&self, lock: LockId) -> LockMode {
-        let found = self.locks.iter().find(|entry| entry.lock == lock);
-        found.map_or(LockMode::Unlock, |entry| entry.held)
+        held(&self.locks, lock)
     }
 
     /// How many client locks are held: as many read-write clients are connected, up to 16. Beyond
@@ -114,4 +113,9 @@ impl Activity {
             .filter(|lock| self.held(*lock) != LockMode::Unlock)
             .count()
     }
+}
+
+/// How `lock` is held, as `locks` tells.
+pub(crate) fn held(locks: &[LockActivity], lock: LockId) -> LockMode {
+    locks.iter().find(|entry| entry.lock == lock).map_or(LockMode::Unlock, |entry| entry.held)
 }

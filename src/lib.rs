@@ -89,6 +89,7 @@ mod batch;
 mod check;
 mod checkpoint;
 pub mod codec;
+pub mod connection;
 mod cursor;
 mod database;
 #[cfg(feature = "default-env")]
@@ -132,8 +133,8 @@ pub use recover::{RecoverReport, recover_with_env};
 pub use shared::ExclusiveLock;
 pub use snapshot::Snapshot;
 pub use stats::{
-    CellInfo, FreeBlock, LevelInfo, LogRecordInfo, PageInfo, RecoveryStats, SegmentInfo, Stats,
-    Structure,
+    CellInfo, FreeBlock, LevelInfo, LogRecordInfo, PageInfo, PageText, RecoveryStats, SegmentInfo,
+    Stats, Structure, pages_as_tcl, ranges_as_tcl,
 };
 pub use transaction::{Savepoint, WriteTransaction};
 pub use work::{Progress, WorkEvent, WorkKind, WorkLimit, WorkReport};

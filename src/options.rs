@@ -1,4 +1,5 @@
-//! How a database is opened (`Options::open` itself is in `database`): every lsm_config parameter as a typed option, sizes in bytes.
+//! How a database is opened (`Options::open` itself is in `database`): every lsm_config parameter as
+//! a typed option, sizes in bytes.
 //!
 //! Values are checked at open; an illegal one is an error that names the option and its range,
 //! never silently ignored.
@@ -134,6 +135,9 @@ pub struct Options {
     pub(crate) create_new: bool,
     pub(crate) busy_timeout: Duration,
     sharing: Option<Sharing>,
+    /// The rules of a `Connection`: takes over the sharing mode the file is open in, and reads
+    /// beside writers of this process without being in their way.
+    pub(crate) low_level: bool,
     pub(crate) codec: Option<Arc<dyn Codec>>,
     pub(crate) codec_factory: Option<Arc<CodecFactory>>,
     pub(crate) on_work: Option<Arc<dyn WorkObserver>>,
@@ -160,6 +164,7 @@ impl Default for Options {
             create_new: false,
             busy_timeout: Duration::from_secs(5),
             sharing: None,
+            low_level: false,
             codec: None,
             codec_factory: None,
             on_work: None,

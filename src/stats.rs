@@ -1,5 +1,9 @@
 //! Numbers and structure of a database, for people and programs.
 
+mod tcl;
+
+pub use tcl::{PageText, pages_as_tcl, ranges_as_tcl};
+
 use crate::format::checkpoint::Redirect;
 
 /// Sizes and counters; see [`Database::stats`](crate::Database::stats).
@@ -30,7 +34,7 @@ pub struct Stats {
     pub block_count: u32,
     /// Blocks that are free.
     pub free_blocks: u32,
-    /// Bytes of the database file.
+    /// Bytes of the database file; 0 where the environment cannot tell.
     pub file_bytes: u64,
     /// Bytes of the log that recovery would read.
     pub log_bytes: u64,

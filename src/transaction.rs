@@ -153,7 +153,8 @@ impl WriteTransaction {
         self.change(|core| core.set_user_version(version))
     }
 
-    /// Makes everything visible to others; under [`Durability::Full`](crate::Durability::Full) also safe from power loss.
+    /// Makes everything visible to others; under [`Durability::Full`](crate::Durability::Full) also
+    /// safe from power loss.
     ///
     /// # Errors
     /// `Full`, `Io`: nothing of the transaction is visible then (after a crash it may be, entirely,
@@ -162,10 +163,12 @@ impl WriteTransaction {
         self.core.into_inner().commit()
     }
 
-    /// Undoes everything.
+    /// Undoes everything. If another thread's commit which the transaction has seen still waits for
+    /// its sync, waits for that: what was read is safe from power loss afterwards. A transaction
+    /// that is merely dropped does not wait.
     ///
     /// # Errors
-    /// `Corrupt` if memory is damaged.
+    /// `Corrupt` if memory is damaged; `Io` if that sync fails, so that what was read is lost.
     pub fn rollback(self) -> Result<()> {
         self.core.into_inner().rollback()
     }

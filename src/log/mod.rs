@@ -24,6 +24,6 @@ mod hostile_tests;
 #[cfg(test)]
 mod life_tests;
 #[cfg(test)]
-mod model_tests;
+pub(crate) mod model_tests;
 #[cfg(test)]
 mod test_file;

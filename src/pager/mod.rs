@@ -145,7 +145,9 @@ impl Pager {
         let blocks = |bytes: u64| bytes.div_ceil(u64::from(self.geometry.block_size()));
         let mut held = blocks(self.size_seen.load(Ordering::Relaxed));
         if held < u64::from(count) {
-            let size = self.file.size().during("read the size of the file")?;
+            let size = self.file.known_size().during("read the size of the file")?;
+            // Where nobody can tell, the page itself must show whether it is one.
+            let Some(size) = size else { return Ok(count) };
             held = blocks(self.size_seen.fetch_max(size, Ordering::Relaxed).max(size));
         }
         Ok(u32::try_from(held).unwrap_or(u32::MAX).min(count))

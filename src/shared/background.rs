@@ -167,7 +167,7 @@ impl Shared {
     /// at its pace if the trees become too large. False if there is none that could do it.
     pub(super) fn leave_to_background(&self, settings: &Settings, grown: u64) -> bool {
         let Some(worker) = self.background.worker() else { return false };
-        worker.wake(*settings);
+        worker.wake(settings.clone());
         let limit = settings.autoflush.saturating_mul(TREE_FACTOR).max(TREE_FLOOR);
         let (live, waits) = self.tree_state();
         if !waits || live <= settings.autoflush || on_background_thread() {
@@ -203,7 +203,7 @@ impl Shared {
     pub(super) fn wait_for_checkpointer(&self, settings: &Settings, tired: impl Fn() -> bool) {
         let far = Settings {
             autocheckpoint: settings.autocheckpoint.saturating_mul(CHECKPOINT_FACTOR),
-            ..*settings
+            ..settings.clone()
         };
         let done = || tired() || self.pages_until_checkpoint(&far) != Some(0);
         if let Some(checkpointer) = self.background.checkpointer().filter(|_| !done()) {
@@ -234,7 +234,7 @@ impl Shared {
             self.checkpoint(settings, ROLE_TIMEOUT).or_else(super::work::ignore_busy)?;
             return Ok(progress);
         };
-        checkpointer.wake(*settings);
+        checkpointer.wake(settings.clone());
         self.wait_for_checkpointer(settings, || signal.must_stop());
         Ok(progress)
     }

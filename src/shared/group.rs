@@ -9,8 +9,8 @@
 //! Until nothing waits here any more, the writer mark in shared memory stays set and the writer lock
 //! stays with this process: to other processes all of it is one long transaction, which the next
 //! writer undoes should this process die. The lock also stays while the role goes from thread to
-//! thread, until it is time to let other processes write. A failed sync fails every commit that waits, publishes
-//! nothing, and ends all writing through this object.
+//! thread, until it is time to let other processes write. A failed sync fails every commit that
+//! waits, publishes nothing, and ends all writing through this object.
 //!
 //! Locked before the state, after nothing.
 
@@ -81,14 +81,14 @@ impl CommitGroup {
     }
 
     /// A write transaction begins. Returns the header it must begin from unless that is the
-    /// published one. The writer role is held.
-    pub(super) fn begin(&self) -> Result<Option<TreeHeader>> {
+    /// published one, with what to wait by until it is. The writer role is held.
+    pub(super) fn begin(&self) -> Result<Option<(TreeHeader, Ticket)>> {
         let mut group = self.lock();
         if let Some(error) = &group.failed {
             return Err(Error::new(ErrorKind::Poisoned(error.to_string().into())));
         }
         group.in_transaction = true;
-        Ok(group.waiting.back().map(|newest| newest.header))
+        Ok(group.waiting.back().map(|newest| (newest.header, newest.ticket)))
     }
 }
 

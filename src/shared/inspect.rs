@@ -3,7 +3,7 @@
 use super::Shared;
 use crate::env::{Access, EnvError};
 use crate::error::{Error, IoContext, Result};
-use crate::format::checkpoint::{CellPosition, Segment};
+use crate::format::checkpoint::{CellPosition, Checkpoint, Level, Segment};
 use crate::format::geometry::PageId;
 use crate::format::key::KeyBuffer;
 use crate::format::page::EntryFlags;
@@ -35,6 +35,17 @@ pub(crate) fn runs(snapshot: &Snapshot) -> impl Iterator<Item = &Arc<Run>> {
     snapshot.levels.iter().flat_map(|level| {
         std::iter::once(&level.left).chain(level.rights.iter().map(|right| &right.run))
     })
+}
+
+/// A level, with the key up to which its merge has come.
+pub(super) fn level_info(level: &Level, split_key: Option<Vec<u8>>) -> LevelInfo {
+    LevelInfo {
+        age: level.age,
+        freelist_only: level.freelist_only,
+        segment: segment_info(&level.left),
+        merging: level.right.iter().map(segment_info).collect(),
+        split_key,
+    }
 }
 
 fn segment_info(segment: &Segment) -> SegmentInfo {
@@ -96,6 +107,38 @@ impl Shared {
         })
     }
 
+    /// Bytes of the old tree, if it waits to be flushed, and of the live one. Takes no reader slot.
+    pub(crate) fn tree_sizes(&self) -> Result<(u64, u64)> {
+        let (mut header, snapshot, shm) = {
+            let state = self.state.lock();
+            (state.header, Arc::clone(&state.snapshot), state.shm.clone())
+        };
+        let mut pointer = snapshot.checkpoint.log.pointer;
+        if self.slots.is_some() {
+            (header, _) = shm.load_tree_header()?;
+            pointer = Checkpoint::decode(&shm.load_snapshot()?.0)?.log.pointer;
+        }
+        let waits = crate::tree::old_tree_is_read(&header, pointer);
+        let old = if waits { header.old.bytes.into() } else { 0 };
+        Ok((old, header.live.bytes.into()))
+    }
+
+    /// Bytes written to the file since the last checkpoint.
+    pub(crate) fn bytes_since_checkpoint(&self) -> Result<u64> {
+        let view = self.view()?;
+        if self.slots.is_some() {
+            self.refresh_checkpoint(&view.read.shm)?;
+        }
+        let before = self.state.lock().checkpoint_pages;
+        let written = view.read.snapshot.checkpoint.pages_written.wrapping_sub(before);
+        Ok(u64::from(written) * u64::from(view.read.pager.geometry().page_size()))
+    }
+
+    /// Id of the codec the newest snapshot names: 0 as long as nothing was written.
+    pub(crate) fn file_codec_id(&self) -> Result<u32> {
+        Ok(self.view()?.read.snapshot.checkpoint.compression)
+    }
+
     /// Levels, free blocks, redirects, log regions.
     pub(crate) fn structure(&self) -> Result<Structure> {
         let view = self.view()?;
@@ -104,13 +147,7 @@ impl Shared {
         let regions = view.header.log.regions;
         Ok(Structure {
             levels: levels
-                .map(|(level, read)| LevelInfo {
-                    age: level.age,
-                    freelist_only: level.freelist_only,
-                    segment: segment_info(&level.left),
-                    merging: level.right.iter().map(segment_info).collect(),
-                    split_key: read.split().map(|key| key.bytes.to_vec()),
-                })
+                .map(|(level, read)| level_info(level, read.split().map(|key| key.bytes.to_vec())))
                 .collect(),
             free: free_list(&view.read)?
                 .iter()
@@ -139,6 +176,26 @@ impl Shared {
             true
         })?;
         Ok(pages)
+    }
+
+    /// First and last page of the segment that begins at page `first`, block by block.
+    pub(crate) fn segment_ranges(&self, first: PageId) -> Result<Vec<(PageId, PageId)>> {
+        let view = self.view()?;
+        let run = runs(&view.read.snapshot).find(|run| run.segment.first == first);
+        let run = run.ok_or_else(|| Error::misuse(format!("no segment begins at page {first}")))?;
+        let geometry = view.read.pager.geometry();
+        let blocks = view.read.pager.blocks_of(run)?;
+        let mut ranges: Vec<_> = blocks
+            .iter()
+            .map(|&block| (geometry.first_on_block(block), geometry.last_on_block(block)))
+            .collect();
+        if let Some(range) = ranges.first_mut() {
+            range.0 = run.segment.first;
+        }
+        if let Some(range) = ranges.last_mut() {
+            range.1 = run.segment.last;
+        }
+        Ok(ranges)
     }
 
     /// A page of a segment, decoded.

@@ -7,7 +7,7 @@
 
 use super::slots::{SlotGuard, Slots};
 use crate::error::Result;
-use crate::format::tree_header::TreeHeader;
+use crate::format::tree_header::{TreeHeader, WORDS};
 use crate::shm::{HeaderCopy, ReaderSlot, Shm};
 use std::sync::Arc;
 
@@ -44,8 +44,25 @@ pub(super) fn load(slots: &Arc<Slots>, shm: &Shm, known: Option<i64>) -> Result<
     Ok(Some(Loaded { header, words, slot }))
 }
 
+/// Protects again what was loaded before, if it is the newest state still: `header`, which stands
+/// `encoded` in shared memory, and the snapshot with this id. `None` if it is not, or if no slot
+/// can be had.
+pub(super) fn protect_again(
+    slots: &Arc<Slots>,
+    shm: &Shm,
+    header: &TreeHeader,
+    encoded: &[u32; WORDS],
+    snapshot_id: i64,
+) -> Result<Option<SlotGuard>> {
+    let need = ReaderSlot { tree_id: header.used_chunk_id, snapshot_id };
+    let Some(slot) = slots.acquire(shm, need, oldest_chunk_id(header))? else { return Ok(None) };
+    // The slot must be visible before this last look: who recycles looks the other way round.
+    shm.barrier();
+    Ok(shm.shows(encoded, snapshot_id)?.then_some(slot))
+}
+
 /// Ids of chunks before this one are of another age of the sequence, which wraps.
-pub(super) fn oldest_chunk_id(header: &TreeHeader) -> u32 {
+fn oldest_chunk_id(header: &TreeHeader) -> u32 {
     header.next_chunk_id.wrapping_add(1).wrapping_sub(1 << 30)
 }
 

@@ -3,14 +3,15 @@
 //! There is one [`Shared`] per file and process, found through the world's registry by the file's
 //! identity. It owns the state behind one mutex (`view`), the three roles (`roles`), the parts the
 //! one writer keeps between transactions (`writer`), and does flushes, merges and checkpoints
-//! (`work`), if asked on threads of its own (`background`). It is opened by recovering checkpoint and log (`open`, `recovery`) and ended by the
-//! last user (`close`).
+//! (`work`), if asked on threads of its own (`background`). It is opened by recovering checkpoint
+//! and log (`open`, `recovery`) and ended by the last user (`close`).
 //!
-//! Lock order: registry, then role, then group of commits, then state. Nobody waits for a role with the state locked, and
-//! no input or output happens with the state locked.
+//! Lock order: registry, then role, then group of commits, then state. Nobody waits for a role with
+//! the state locked, and no input or output happens with the state locked.
 
 mod background;
 mod close;
+mod combine;
 mod connect;
 mod exclusive_lock;
 mod group;
@@ -39,8 +40,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::options::{Durability, Options, Sharing, WorkObserver};
 use crate::pager::Pager;
 use crate::stats::RecoveryStats;
-use crate::work::WorkEvent;
+use crate::work::{WorkEvent, WorkKind};
 use background::BackgroundThreads;
+use combine::Combiner;
 use group::CommitGroup;
 use guarded::Guarded;
 use read_only::Reader;
@@ -48,13 +50,14 @@ use role_locks::RoleLocks;
 use roles::Roles;
 use slots::Slots;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use view::{Latest, State};
 use writer::WriterParts;
 
 pub(crate) use close::log_failed_close;
+pub(crate) use combine::Row;
 pub(crate) use connect::lock_out_others;
 pub use exclusive_lock::ExclusiveLock;
 pub(crate) use inspect::{free_list, runs};
@@ -64,7 +67,7 @@ pub(crate) use view::View;
 pub(crate) use writer::WriterCore;
 
 /// Options that may differ from handle to handle and change while open.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
     pub(crate) durability: Durability,
     pub(crate) autoflush: u64,
@@ -73,6 +76,56 @@ pub(crate) struct Settings {
     pub(crate) max_freelist: u32,
     pub(crate) autowork: bool,
     pub(crate) use_log: bool,
+    /// Told about what calls with these settings did.
+    pub(crate) listener: Option<Arc<WorkListener>>,
+}
+
+/// Keeps what was done on behalf of one connection until somebody asks.
+#[derive(Debug, Default)]
+pub(crate) struct WorkListener {
+    /// Pages written by flushes and merges.
+    pages_written: AtomicU64,
+    /// Whether events are kept.
+    keeps_events: AtomicBool,
+    events: Mutex<Vec<WorkEvent>>,
+}
+
+// Settings are the same only if the same connection listens.
+impl PartialEq for WorkListener {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other)
+    }
+}
+
+impl Eq for WorkListener {}
+
+impl WorkListener {
+    fn note(&self, event: WorkEvent, page_size: u64) {
+        if matches!(event.kind, WorkKind::Flush | WorkKind::Merge) {
+            self.pages_written.fetch_add(event.bytes / page_size.max(1), Ordering::Relaxed);
+        }
+        if self.keeps_events.load(Ordering::Relaxed) {
+            self.events.lock().unwrap_or_else(PoisonError::into_inner).push(event);
+        }
+    }
+
+    /// Pages written by flushes and merges so far.
+    pub(crate) fn pages_written(&self) -> u64 {
+        self.pages_written.load(Ordering::Relaxed)
+    }
+
+    /// Whether events are kept until they are taken.
+    pub(crate) fn keep_events(&self, on: bool) {
+        self.keeps_events.store(on, Ordering::Relaxed);
+    }
+
+    /// What has happened since the last call, oldest first.
+    pub(crate) fn take_events(&self) -> Vec<WorkEvent> {
+        if !self.keeps_events.load(Ordering::Relaxed) {
+            return Vec::new();
+        }
+        std::mem::take(&mut *self.events.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl Settings {
@@ -85,6 +138,7 @@ impl Settings {
             max_freelist: options.max_freelist,
             autowork: options.autowork,
             use_log: options.use_log,
+            listener: None,
         }
     }
 }
@@ -117,6 +171,8 @@ pub(crate) struct Shared {
     /// The lock bytes of the roles; none where no other process can have the file open.
     role_locks: Option<RoleLocks>,
     background: BackgroundThreads,
+    /// Rows that wait for a thread that writes them.
+    combiner: Combiner,
     /// Commits that wait for a sync of the log.
     group: CommitGroup,
     /// Only touched by the holder of the writer role, so nobody ever waits here.
@@ -124,6 +180,8 @@ pub(crate) struct Shared {
     observer: Option<Arc<dyn WorkObserver>>,
     /// Settings of the handle that opened the file: used by the final flush.
     settings: Settings,
+    /// A transaction relied on syncs, whatever the handle that opened the file wants.
+    relies_on_syncs: AtomicBool,
     /// Handles that are open.
     handles: AtomicUsize,
     /// Set once the final flush and checkpoint are done.
@@ -160,13 +218,17 @@ impl Shared {
     /// Whether snapshots, iterators or a transaction are in use.
     pub(crate) fn in_use(&self) -> bool {
         self.roles.is_taken(roles::Role::Writer)
+            || self.combiner.is_busy()
             || self.group.is_waiting()
             || self.state.lock().has_readers()
             || self.slots.as_ref().is_some_and(|slots| slots.any_held())
             || self.reader.as_ref().is_some_and(Reader::is_reading)
     }
 
-    fn tell(&self, event: WorkEvent) {
+    fn tell(&self, settings: &Settings, event: WorkEvent) {
+        if let Some(listener) = &settings.listener {
+            listener.note(event, u64::from(self.pager.geometry().page_size()));
+        }
         #[cfg(feature = "tracing")]
         tracing::debug!(kind = ?event.kind, bytes = event.bytes, levels = event.levels, "work");
         #[cfg(feature = "metrics")]
@@ -179,6 +241,16 @@ impl Shared {
 
     fn level_count(&self) -> usize {
         self.state.lock().snapshot.checkpoint.levels.len()
+    }
+
+    /// Codec of the pages: 1 = none.
+    pub(crate) fn codec_id(&self) -> u32 {
+        self.compression
+    }
+
+    /// Whether other processes may have the file open.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.slots.is_some()
     }
 
     fn is_closed(&self) -> bool {

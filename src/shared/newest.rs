@@ -8,7 +8,7 @@
 //! Rules: docs/format-sharing.md, "Beginning to read" and "Roles".
 
 use super::Shared;
-use super::load::{id_of, load, oldest_chunk_id};
+use super::load::{id_of, load};
 use super::slots::{SlotGuard, Slots};
 use super::view::{Content, Hold, Latest, View};
 use crate::checkpoint::{self, MetaPages};
@@ -90,17 +90,8 @@ impl Shared {
         if let Some(content) = content
             && content.seems_newest()?
         {
-            let need = ReaderSlot {
-                tree_id: content.header.used_chunk_id,
-                snapshot_id: content.read.snapshot.checkpoint.id,
-            };
-            let oldest = oldest_chunk_id(&content.header);
-            if let Some(slot) = slots.acquire(&content.read.shm, need, oldest)?
-                && content.is_newest()?
-            {
-                return Ok(Some(self.hand_out(content, slot)));
-            }
-            return Ok(None);
+            let slot = content.protect_again(slots)?;
+            return Ok(slot.map(|slot| self.hand_out(content, slot)));
         }
         let (shm, known) = {
             let state = self.state.lock();
@@ -121,6 +112,11 @@ impl Shared {
         let view = Arc::new(View::new(Arc::clone(&content), Hold::Slot { _guard: slot }));
         *self.latest() = Latest { view: Arc::downgrade(&view), content: Some(content) };
         view
+    }
+
+    /// Keeps nothing of what was read last.
+    pub(super) fn forget_latest(&self) {
+        *self.latest() = Latest::default();
     }
 
     fn latest(&self) -> MutexGuard<'_, Latest> {

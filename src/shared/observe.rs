@@ -5,15 +5,15 @@
 //! snapshot are each whole, since their checksums hold, but need not be of the same moment.
 //! Rules: docs/format-sharing.md, "Looking on".
 
+use super::inspect::level_info;
 use super::recovery;
-use crate::activity::{Activity, LockActivity, MemoryActivity, Presence, SlotActivity};
+use crate::activity::{Activity, LockActivity, MemoryActivity, Presence, SlotActivity, held};
 use crate::checkpoint;
 use crate::env::{Access, CHUNK_BYTES, Env, EnvError, File, FilePath, LockId, LockMode};
 use crate::error::{Error, ErrorKind, IoContext, Result};
-use crate::format::checkpoint::{Checkpoint, Level, Segment};
+use crate::format::checkpoint::Checkpoint;
 use crate::options::Options;
 use crate::shm::{READER_SLOTS, Shm};
-use crate::stats::{LevelInfo, SegmentInfo};
 use crate::tree;
 use std::time::Duration;
 
@@ -75,13 +75,13 @@ fn look(env: &dyn Env, path: &FilePath, file: &dyn File) -> Result<Activity> {
         snapshot_id: snapshot.id,
         checkpoint_id: on_disk.map_or(0, |checkpoint| checkpoint.id),
         bytes_since_checkpoint: u64::from(unsynced) * u64::from(snapshot.page_size),
-        levels: snapshot.levels.iter().map(level_info).collect(),
+        levels: snapshot.levels.iter().map(|level| level_info(level, None)).collect(),
         page_size: snapshot.page_size,
         block_size: snapshot.block_size,
         block_count: snapshot.block_count,
         compression_id: snapshot.compression,
-        file_bytes: file.size().during("reading the size of the file")?,
-        log_file_bytes: log_size(env, path)?,
+        file_bytes: file.known_size().during("reading the size of the file")?.unwrap_or(0),
+        log_file_bytes: recovery::log_size(env, path)?,
     })
 }
 
@@ -105,10 +105,6 @@ fn test_locks(file: &dyn File) -> Result<Vec<LockActivity>> {
         locks.push(LockActivity { lock, held });
     }
     Ok(locks)
-}
-
-fn held(locks: &[LockActivity], lock: LockId) -> LockMode {
-    locks.iter().find(|entry| entry.lock == lock).map_or(LockMode::Unlock, |entry| entry.held)
 }
 
 fn presence(locks: &[LockActivity]) -> Presence {
@@ -159,28 +155,6 @@ fn memory(shm: &Shm, snapshot: &Checkpoint, locks: &[LockActivity]) -> Result<Me
         user_version: header.user_version,
         slots,
     })
-}
-
-fn level_info(level: &Level) -> LevelInfo {
-    let segment = |segment: &Segment| {
-        let Segment { first, last, root, size } = *segment;
-        SegmentInfo { first, last, root, size }
-    };
-    LevelInfo {
-        age: level.age,
-        freelist_only: level.freelist_only,
-        segment: segment(&level.left),
-        merging: level.right.iter().map(segment).collect(),
-        split_key: None,
-    }
-}
-
-fn log_size(env: &dyn Env, path: &FilePath) -> Result<u64> {
-    match env.open(&path.with_suffix("-log"), Access::ReadOnly) {
-        Ok(log) => log.size().during("reading the size of the log"),
-        Err(EnvError::NotFound) => Ok(0),
-        Err(error) => Err(error).during("opening the log"),
-    }
 }
 
 #[cfg(test)]
@@ -277,5 +251,10 @@ mod tests {
         let world = MemoryWorld::new();
         let missing = look_at(&world).unwrap_err();
         assert!(matches!(missing.kind(), ErrorKind::Io { source: EnvError::NotFound, .. }));
+        let path = world.process().canonical_path(b"a.lsm").unwrap();
+        let text = world.process().open(&path, Access::ReadWriteCreate).unwrap();
+        text.write_at(0, &b"What is no database is refused.\n".repeat(300)).unwrap();
+        let refused = look_at(&world).unwrap_err();
+        assert!(matches!(refused.kind(), ErrorKind::NotADatabase(_)), "{refused}");
     }
 }

@@ -5,6 +5,7 @@
 //! own. Which locks that takes is `connect`'s.
 
 use super::background::BackgroundThreads;
+use super::combine::Combiner;
 use super::connect::{Neighbours, Obstacle, await_owner, connect, lock_out_others, persist};
 use super::group::CommitGroup;
 use super::guarded::Guarded;
@@ -57,15 +58,19 @@ impl Shared {
             Some(id) => id,
             None => FileId(path.as_bytes().to_vec()),
         };
+        // Beside writers of the same process, where locks tell one handle from another.
+        let beside = options.low_level && options.read_only && env.capabilities().range_locks;
+        let own_key =
+            if beside { FileId([key.0.as_slice(), b"-reader"].concat()) } else { key.clone() };
         let started = env.now();
         loop {
             // Dropped only after the registry is unlocked: the last drop locks it itself.
             let existing;
             {
                 let mut registry = env.registry().lock();
-                let Some(entry) = registry.get(&key) else {
-                    let shared = Self::create(env, path, file, &key, created, options)?;
-                    registry.insert(key, Box::new(Arc::downgrade(&shared)));
+                let Some(entry) = registry.get(&key).or_else(|| registry.get(&own_key)) else {
+                    let shared = Self::create(env, path, file, &own_key, created, options)?;
+                    registry.insert(own_key, Box::new(Arc::downgrade(&shared)));
                     return Ok(shared);
                 };
                 let Some(weak) = entry.downcast_ref::<Weak<Shared>>() else {
@@ -93,7 +98,7 @@ impl Shared {
             let what = "create_new: the database exists and is open in this process";
             return Err(Error::new(ErrorKind::CannotOpen(what.into())));
         }
-        if self.sharing != options.sharing_in(&*self.env)? {
+        if self.sharing != options.sharing_in(&*self.env)? && !options.low_level {
             return Err(Error::misuse(
                 "the database is open in this process in the other sharing mode; open it the same \
                  way everywhere",
@@ -165,10 +170,12 @@ impl Shared {
             sharing: options.sharing_in(&***env).unwrap_or_default(),
             role_locks,
             background: BackgroundThreads::default(),
+            combiner: Combiner::default(),
             group: CommitGroup::default(),
             writer: Mutex::new(None),
             observer: options.on_work.clone(),
             settings: Settings::of(options),
+            relies_on_syncs: AtomicBool::new(false),
             handles: AtomicUsize::new(1),
             closed: AtomicBool::new(false),
             poisoned: OnceLock::new(),
@@ -235,8 +242,7 @@ impl Opening<'_> {
         shm.settle_tree_header()?;
         let (mut header, _) = shm.load_tree_header()?;
         let [.., last] = header.log.regions;
-        let held = recovery::log_size(&**self.env, self.path)?;
-        if held >= last.end {
+        if recovery::log_reaches(&**self.env, self.path, last.end)? {
             return Ok(());
         }
         if let MetaPages::Found { checkpoint, .. } = checkpoint::read_newest(&**file)? {

@@ -37,9 +37,23 @@ fn open_log(env: &dyn Env, path: &FilePath) -> Result<Option<Arc<dyn File>>> {
     }
 }
 
-/// Bytes of the log, 0 if there is none.
+/// Bytes of the log, 0 if there is none or the world cannot tell.
 pub(super) fn log_size(env: &dyn Env, path: &FilePath) -> Result<u64> {
-    open_log(env, path)?.map_or(Ok(0), |log| log.size().during("reading the size of the log"))
+    let Some(log) = open_log(env, path)? else { return Ok(0) };
+    Ok(log.known_size().during("reading the size of the log")?.unwrap_or(0))
+}
+
+/// Whether the log has its first `end` bytes. `end` lies behind a commit record.
+pub(super) fn log_reaches(env: &dyn Env, path: &FilePath, end: u64) -> Result<bool> {
+    let Some(log) = open_log(env, path)? else { return Ok(end == 0) };
+    if let Some(size) = log.known_size().during("reading the size of the log")? {
+        return Ok(size >= end);
+    }
+    // A commit record ends with its checksum; what a file does not hold reads as zeros.
+    let mut checksum = [0; 8];
+    let Some(at) = end.checked_sub(checksum.len() as u64) else { return Ok(true) };
+    log.read_at(at, &mut checksum).during("reading the log")?;
+    Ok(checksum != [0; 8])
 }
 
 /// Whether there is a log.

@@ -8,9 +8,10 @@
 //! has a state of its own instead (`read_only`).
 
 use super::Shared;
+use super::load::protect_again;
 use super::read_only::PrivateLock;
 use super::recovery::Found;
-use super::slots::SlotGuard;
+use super::slots::{SlotGuard, Slots};
 use crate::error::Result;
 use crate::format::tree_header::{TreeHeader, WORDS};
 use crate::pager::Pager;
@@ -95,6 +96,17 @@ impl Content {
         })
     }
 
+    /// Whether nothing was committed between this state and that of `header`. Transactions that were
+    /// undone leave marks in a header, but none in what is compared here: a change takes place in
+    /// memory that only undoing gives back.
+    pub(super) fn is_content_of(&self, header: &TreeHeader) -> bool {
+        let content = |header: &TreeHeader| {
+            let TreeHeader { live, write_offset, next_chunk_id, user_version, .. } = *header;
+            (live.node, live.bytes, write_offset, next_chunk_id, user_version)
+        };
+        content(&self.header) == content(header)
+    }
+
     /// Whether nothing was published since, by any process.
     pub(super) fn is_newest(&self) -> Result<bool> {
         self.read.shm.barrier();
@@ -104,6 +116,12 @@ impl Content {
     /// Whether it looks worth while to take a slot and ask again.
     pub(super) fn seems_newest(&self) -> Result<bool> {
         self.read.shm.shows(&self.encoded, self.read.snapshot.checkpoint.id)
+    }
+
+    /// A slot for this state, if it is the newest still and one can be had.
+    pub(super) fn protect_again(&self, slots: &Arc<Slots>) -> Result<Option<SlotGuard>> {
+        let ReadView { shm, snapshot, .. } = &self.read;
+        protect_again(slots, shm, &self.header, &self.encoded, snapshot.checkpoint.id)
     }
 
     /// A cursor over this state, standing nowhere.

@@ -136,7 +136,7 @@ impl Shared {
     /// After a commit of `grown` bytes that left the tree over its limit.
     pub(super) fn after_commit(&self, settings: &Settings, grown: u64) -> Result<()> {
         if !settings.autowork {
-            super::writer::work_wanted(self);
+            super::writer::work_wanted(self, settings);
         } else if !self.leave_to_background(settings, grown) {
             self.autowork(settings, 1)?;
             self.wait_for_checkpointer(settings, || false);
@@ -168,7 +168,7 @@ impl Shared {
             let due = due.is_some_and(|due| done.pages >= due);
             let in_one_segment = one_segment && settings.autocheckpoint > 0;
             if let (Some(checkpointer), true, false) = (&checkpointer, due, in_one_segment) {
-                checkpointer.wake(*settings);
+                checkpointer.wake(settings.clone());
             } else if due || in_one_segment {
                 self.checkpoint(settings, Duration::ZERO).or_else(ignore_busy)?;
             }
@@ -216,10 +216,10 @@ impl Shared {
             Ok((done, flushed))
         })?;
         if flushed > 0 {
-            self.report(WorkKind::Flush, flushed);
+            self.report(settings, WorkKind::Flush, flushed);
         }
         if done.pages > flushed {
-            self.report(WorkKind::Merge, done.pages - flushed);
+            self.report(settings, WorkKind::Merge, done.pages - flushed);
         }
         let one_segment = merge_count == 1 && {
             let state = self.state.lock();
@@ -254,17 +254,17 @@ impl Shared {
             Ok(piece)
         })?;
         if piece.flushed > 0 {
-            self.report(WorkKind::Flush, piece.flushed);
+            self.report(settings, WorkKind::Flush, piece.flushed);
         }
         if piece.merged > 0 {
-            self.report(WorkKind::Merge, piece.merged);
+            self.report(settings, WorkKind::Merge, piece.merged);
         }
         Ok(piece)
     }
 
-    fn report(&self, kind: WorkKind, pages: u64) {
+    fn report(&self, settings: &Settings, kind: WorkKind, pages: u64) {
         let bytes = pages * self.page_size();
-        self.tell(WorkEvent { kind, bytes, levels: self.level_count() });
+        self.tell(settings, WorkEvent { kind, bytes, levels: self.level_count() });
     }
 
     /// Writes both trees as a new top level. The writer role is held.
@@ -285,7 +285,7 @@ impl Shared {
         })?;
         self.discard_trees().map_err(|error| error.on(&self.path))?;
         if pages > 0 {
-            self.report(WorkKind::Flush, pages);
+            self.report(settings, WorkKind::Flush, pages);
         }
         Ok(())
     }
@@ -367,14 +367,15 @@ impl Shared {
             let done = self.work(settings, limit, timeout, progress)?;
             report.bytes_written += done.bytes_written;
             report.finished = done.finished;
-            if self.checkpoint(settings, timeout)? == 0 || done.bytes_written == 0 {
+            if self.checkpoint(settings, timeout)?.is_none() || done.bytes_written == 0 {
                 return Ok(report);
             }
         }
     }
 
-    /// Writes a checkpoint, if there is a newer snapshot than the one on disk.
-    pub(crate) fn checkpoint(&self, settings: &Settings, timeout: Duration) -> Result<u64> {
+    /// Writes a checkpoint, if there is a newer snapshot than the one on disk. Tells how many
+    /// bytes it covers, `None` if there was none.
+    pub(crate) fn checkpoint(&self, settings: &Settings, timeout: Duration) -> Result<Option<u64>> {
         let role = self.borrow_role_patiently(Role::Checkpointer, timeout)?;
         self.checkpoint_as(&role, settings)
     }
@@ -384,14 +385,14 @@ impl Shared {
         &self,
         _role: &BorrowedRole<'_>,
         settings: &Settings,
-    ) -> Result<u64> {
+    ) -> Result<Option<u64>> {
         self.check_writable()?;
         let sync = settings.durability != Durability::None;
         let newest = self.refresh_for_checkpoint(sync).map_err(|error| error.on(&self.path))?;
         let (page, written_before) = {
             let state = self.state.lock();
             if state.meta_page != 0 && state.checkpoint_id >= newest.id {
-                return Ok(0);
+                return Ok(None);
             }
             (state.meta_page, state.checkpoint_pages)
         };
@@ -420,8 +421,11 @@ impl Shared {
             state.shm.set_meta_page(page)?;
             u64::from(checkpoint.pages_written.wrapping_sub(written_before)) * self.page_size()
         };
-        self.tell(WorkEvent { kind: WorkKind::Checkpoint, bytes, levels: self.level_count() });
-        Ok(bytes.max(1))
+        self.tell(
+            settings,
+            WorkEvent { kind: WorkKind::Checkpoint, bytes, levels: self.level_count() },
+        );
+        Ok(Some(bytes))
     }
 
     /// Opens the log for writing, or creates it.
@@ -443,12 +447,13 @@ impl Shared {
         self.env.sync_directory(&path).during("syncing the directory of the log")
     }
 
+    /// Bytes of the database file, 0 where the world cannot tell.
     pub(super) fn file_bytes(&self) -> Result<u64> {
-        let size = self.file.size().during("reading the size of the database file");
-        size.map_err(|error| error.on(&self.path))
+        let size = self.file.known_size().during("reading the size of the database file");
+        Ok(size.map_err(|error| error.on(&self.path))?.unwrap_or(0))
     }
 }
 
-pub(super) fn ignore_busy(error: Error) -> Result<u64> {
-    if error.is_busy() { Ok(0) } else { Err(error) }
+pub(super) fn ignore_busy(error: Error) -> Result<Option<u64>> {
+    if error.is_busy() { Ok(None) } else { Err(error) }
 }

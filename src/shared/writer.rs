@@ -5,11 +5,13 @@
 //! commit record and stored the header. A change that failed half-way dooms the transaction: it can
 //! be rolled back, to a savepoint made before or entirely, but not committed.
 
+mod ending;
+
 use super::group::Ticket;
 use super::roles::{Role, RoleGuard};
 use super::{Settings, Shared, View};
 use crate::env::FilePath;
-use crate::error::{Error, Result};
+use crate::error::{BusyRole, Error, Result};
 use crate::format::tree_header::TreeHeader;
 use crate::log::{LogMark, LogWriter};
 use crate::options::Durability;
@@ -18,6 +20,7 @@ use crate::sorted::{MergedCursor, ReadView};
 use crate::tree::{self, TreeMark, TreeWriter, UndoList};
 use crate::work::{WorkEvent, WorkKind};
 use std::ops::Bound;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -57,24 +60,13 @@ impl WriterParts {
     }
 }
 
-/// A commit whose records are written.
-struct Committed {
-    /// What to wait by before it is safe and visible.
-    ticket: Option<Ticket>,
-    /// The tree was handed over or waits to be.
-    over: bool,
-    /// Bytes the transaction has added to the tree.
-    grown: u64,
-    /// The transaction gave up the old tree's chunks.
-    discarded: bool,
-}
-
 /// What the beginning of a transaction found.
 struct Begun {
     header: TreeHeader,
     log_pointer: i64,
     discarded: bool,
     start: TreeMark,
+    below: Option<Ticket>,
 }
 
 #[derive(Debug)]
@@ -97,6 +89,8 @@ pub(crate) struct WriterCore {
     discarded: bool,
     /// The tree at the transaction's beginning.
     start: TreeMark,
+    /// What to wait by until the state it began from is safe and visible; `None` if it was.
+    below: Option<Ticket>,
     marks: Vec<Mark>,
     next_mark: u64,
     /// The committed state below, made when the transaction first reads.
@@ -114,13 +108,23 @@ impl Shared {
         settings: Settings,
         timeout: Duration,
     ) -> Result<WriterCore> {
+        self.begin_from(settings, timeout, None)
+    }
+
+    /// As `begin`, but busy if anything was committed since the view `from` was made.
+    pub(crate) fn begin_from(
+        self: &Arc<Self>,
+        settings: Settings,
+        timeout: Duration,
+        from: Option<&View>,
+    ) -> Result<WriterCore> {
         self.check_writable()?;
         let role = self.take_role(Role::Writer, timeout)?;
         let parts = self.take_parts();
         let shm = || self.state.lock().shm.clone();
         let mut parts = parts.unwrap_or_else(|| WriterParts::new(shm()));
-        match self.begin_with(&mut parts, settings) {
-            Ok(Begun { header, log_pointer, discarded, start }) => Ok(WriterCore {
+        match self.begin_with(&mut parts, &settings, from) {
+            Ok(Begun { header, log_pointer, discarded, start, below }) => Ok(WriterCore {
                 role,
                 settings,
                 parts,
@@ -128,6 +132,7 @@ impl Shared {
                 log_pointer,
                 discarded,
                 start,
+                below,
                 marks: Vec::new(),
                 next_mark: 1,
                 base: None,
@@ -154,15 +159,26 @@ impl Shared {
         *self.writer.lock().unwrap_or_else(PoisonError::into_inner) = parts;
     }
 
-    fn begin_with(&self, parts: &mut WriterParts, settings: Settings) -> Result<Begun> {
-        let unpublished = self.group.begin()?;
+    fn begin_with(
+        &self,
+        parts: &mut WriterParts,
+        settings: &Settings,
+        from: Option<&View>,
+    ) -> Result<Begun> {
+        let (unpublished, below) = self.group.begin()?.unzip();
         let (mut header, log_pointer) =
             self.refresh_for_writing(unpublished, &mut parts.name_followed)?;
+        if from.is_some_and(|view| !view.is_content_of(&header)) {
+            return Err(Error::busy(BusyRole::StaleSnapshot));
+        }
         let discarded = header.old_chunk_id != 0 && !tree::old_tree_is_read(&header, log_pointer);
         if discarded {
             tree::discard_old(&mut header);
         }
         let reclaim = self.reclaimable(parts)?;
+        if settings.durability != Durability::None {
+            self.relies_on_syncs.store(true, Ordering::Relaxed);
+        }
         if settings.use_log {
             if parts.log.is_none() {
                 parts.log = Some(Box::new(LogWriter::new(self.open_log()?)));
@@ -187,7 +203,7 @@ impl Shared {
             // From here to the publication the next writer must repair if this one dies.
             parts.shm.set_writer_flag(true)?;
         }
-        Ok(Begun { header, log_pointer, discarded, start })
+        Ok(Begun { header, log_pointer, discarded, start, below })
     }
 
     /// Id and log offset of the checkpoint up to which log space may be used again.
@@ -218,6 +234,11 @@ impl WriterCore {
     /// Changes whenever the tree does.
     pub(crate) fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// Lets the transaction read on top of `base`, the state it began from.
+    pub(crate) fn set_base(&mut self, base: Arc<View>) {
+        self.base = Some(base);
     }
 
     /// What the transaction sees: the committed state with its own writes on top.
@@ -433,88 +454,6 @@ impl WriterCore {
         let parts = &mut self.parts;
         tree::rollback_to(&parts.shm, &mut self.header, &mut parts.undo, mark)
     }
-
-    /// Makes the transaction visible, then does the work it calls for. Work that fails does not
-    /// make the commit fail, which it is not part of: it is tried again, and reported, when the
-    /// tree has grown further, at a flush and at close.
-    pub(crate) fn commit(mut self) -> Result<()> {
-        let outcome = self.try_commit();
-        if outcome.is_err() {
-            let _ = self.undo_all();
-        }
-        let (shared, settings) = (Arc::clone(self.role.shared()), self.settings);
-        // The role goes to the next writer before the log is synced, perhaps for both at once.
-        drop(self);
-        let committed = outcome.and_then(|committed| {
-            committed.ticket.map_or(Ok(()), |ticket| shared.wait_for_group(ticket))?;
-            Ok(committed)
-        });
-        let Committed { over, grown, discarded, .. } =
-            committed.map_err(|error| error.on(&shared.path))?;
-        if discarded {
-            shared.leave_hint();
-        }
-        if over && let Err(error) = shared.after_commit(&settings, grown) {
-            trace_failed_work(&error);
-        }
-        Ok(())
-    }
-
-    fn try_commit(&mut self) -> Result<Committed> {
-        self.check()?;
-        let shared = self.role.shared();
-        shared.check_writable()?;
-        if shared.slots.is_some() {
-            let mut in_use = |_| Ok(true);
-            let mut tree = TreeWriter::new(
-                &self.parts.shm,
-                &mut self.header,
-                &mut self.parts.undo,
-                &mut in_use,
-                shared.tree_limit,
-            );
-            // A kindness: there may be no memory left for it.
-            let _ = tree.help_c_repair();
-        }
-        let full = self.settings.durability == Durability::Full;
-        let mut to_sync = None;
-        if let (true, Some(log)) = (self.settings.use_log, &mut self.parts.log) {
-            log.commit(full)?;
-            log.end(&mut self.header.log)?;
-            to_sync = full.then(|| Arc::clone(log.file()));
-        }
-        let over = u64::from(self.header.live.bytes) > self.settings.autoflush;
-        let grown = u64::from(self.header.live.bytes.saturating_sub(self.start.live_bytes()));
-        if over && self.header.old_chunk_id == 0 {
-            tree::make_old(&mut self.header, self.log_pointer);
-        }
-        let ticket = shared.join_group(&self.header, &self.parts.shm, to_sync)?;
-        self.finished = true;
-        Ok(Committed { over, grown, ticket, discarded: self.discarded })
-    }
-
-    /// Undoes the whole transaction.
-    pub(crate) fn rollback(mut self) -> Result<()> {
-        let path = self.path().clone();
-        self.undo_all().map_err(|error| error.on(&path))
-    }
-
-    fn undo_all(&mut self) -> Result<()> {
-        if std::mem::replace(&mut self.finished, true) {
-            return Ok(());
-        }
-        let start = self.start;
-        let undone = self.undo_to(&start);
-        if let (true, Some(log)) = (self.settings.use_log, &mut self.parts.log) {
-            log.rollback(&mut self.header.log);
-        }
-        let shared = self.role.shared();
-        if let Err(error) = undone {
-            shared.poison(&error);
-            return Err(error);
-        }
-        shared.leave_group(&self.header, &self.parts.shm)
-    }
 }
 
 impl Drop for WriterCore {
@@ -546,6 +485,9 @@ pub(super) fn trace_failed_work(error: &Error) {
 }
 
 /// Tells an observer that somebody should work: autowork is off and the tree is over its limit.
-pub(super) fn work_wanted(shared: &Shared) {
-    shared.tell(WorkEvent { kind: WorkKind::WorkWanted, bytes: 0, levels: shared.level_count() });
+pub(super) fn work_wanted(shared: &Shared, settings: &Settings) {
+    shared.tell(
+        settings,
+        WorkEvent { kind: WorkKind::WorkWanted, bytes: 0, levels: shared.level_count() },
+    );
 }

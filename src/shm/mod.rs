@@ -21,7 +21,7 @@ pub(crate) use header::{HeaderCopy, READER_SLOTS, ReaderSlot};
 use crate::env::{CHUNK_BYTES, CHUNK_WORDS, HeapChunk, SharedChunk, SharedMemory};
 use crate::error::{Error, IoContext, Place, Result};
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU32, Ordering, fence};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Bits of a pointer that are the offset in the chunk.
@@ -133,6 +133,11 @@ impl Shm {
         Ok(shm)
     }
 
+    /// No memory: every access fails.
+    pub(crate) fn nothing() -> Self {
+        Shm::new(Arc::new(HeapMemory::default()))
+    }
+
     /// Memory of the world. Nothing is accessible before `ensure`.
     pub(crate) fn new(source: Arc<dyn SharedMemory>) -> Self {
         Shm(Arc::new(Table {
@@ -183,9 +188,12 @@ impl Shm {
         self.0.count.load(Ordering::Acquire)
     }
 
-    /// Gives the memory back to the world; see [`SharedMemory::release`].
-    pub(crate) fn release(&self, delete: bool) -> Result<()> {
-        self.0.source.release(delete).during("releasing shared memory")
+    /// Gives the memory back to the world, after the chunks if this is the last of its clones; see
+    /// [`SharedMemory::release`].
+    pub(crate) fn release(self, delete: bool) -> Result<()> {
+        let source = Arc::clone(&self.0.source);
+        drop(self);
+        source.release(delete).during("releasing shared memory")
     }
 
     /// Whether anything may be stored in the memory.
@@ -263,6 +271,6 @@ impl Shm {
 
     /// A full barrier: on both sides of every lock operation that guards shared memory.
     pub(crate) fn barrier(&self) {
-        fence(Ordering::SeqCst);
+        self.0.source.barrier();
     }
 }

@@ -93,7 +93,8 @@ impl<'a> Worker<'a> {
         Ok(self.make_room_within(u64::MAX)?.0)
     }
 
-    /// As `make_room`, but stops after about `pages` pages. Returns the pages written, and whether a flush may add a level now.
+    /// As `make_room`, but stops after about `pages` pages. Returns the pages written, and whether a
+    /// flush may add a level now.
     pub(crate) fn make_room_within(&mut self, pages: u64) -> Result<(u64, bool)> {
         let mut done = 0;
         while self.is_full() {
@@ -230,7 +231,10 @@ impl<'a> Worker<'a> {
                 }
             }
         }
-        let size = self.pager.file().size().during("reading the size of the database file")?;
+        let size = self.pager.file().known_size();
+        let Some(size) = size.during("reading the size of the database file")? else {
+            return Ok(());
+        };
         let held = size.div_ceil(u64::from(geometry.block_size()));
         let count = u64::from(self.state.block_count);
         let free = list.iter().filter(|entry| u64::from(entry.block) > held).count() as u64;

@@ -11,13 +11,14 @@ use siltstone_tests::c_subject::CSubject;
 use siltstone_tests::counters::Counters;
 use siltstone_tests::history::History;
 use siltstone_tests::model::View;
+use siltstone_tests::parallel::for_each_on;
 use siltstone_tests::profile::Profile;
 use siltstone_tests::replay::{Divergence, Replay};
 use siltstone_tests::rng::Rng;
 use siltstone_tests::siltstone_subject::{Ended, Parting, SiltstoneSubject};
 use siltstone_tests::{Row, python};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Mutex;
 
 /// How often who had the file after whom.
 #[derive(Clone, Copy, Debug, Default)]
@@ -139,37 +140,27 @@ fn run(seed: u64) -> Result<(Counters, Turns), String> {
 #[test]
 fn siltstone_and_c_take_turns_on_one_file() {
     let seeds = seeds(60);
-    let next = AtomicU64::new(seeds.start);
-    let (mut counters, mut turns, mut failures) = (Counters::default(), vec![], Vec::new());
-    std::thread::scope(|scope| {
-        let work = || {
-            let mut done = Vec::new();
-            loop {
-                let seed = next.fetch_add(1, Ordering::Relaxed);
-                if seed >= seeds.end {
-                    return done;
-                }
-                let outcome = run(seed);
-                if let Err(failure) = &outcome {
-                    eprintln!("{failure}");
-                }
-                if (seed + 1).is_multiple_of(50) {
-                    eprintln!("up to seed {seed}");
-                }
-                done.push(outcome);
-            }
-        };
-        let threads: Vec<_> = (0..2).map(|_| scope.spawn(work)).collect();
-        for outcome in threads.into_iter().flat_map(|thread| thread.join().unwrap()) {
-            match outcome {
-                Ok((own, turn)) => {
-                    counters.add(&own);
-                    turns.push(turn);
-                }
-                Err(failure) => failures.push(failure),
-            }
+    let done = Mutex::new(Vec::new());
+    for_each_on(2, seeds, |seed| {
+        let outcome = run(seed);
+        if let Err(failure) = &outcome {
+            eprintln!("{failure}");
         }
+        if (seed + 1).is_multiple_of(50) {
+            eprintln!("up to seed {seed}");
+        }
+        done.lock().unwrap().push(outcome);
     });
+    let (mut counters, mut turns, mut failures) = (Counters::default(), vec![], Vec::new());
+    for outcome in done.into_inner().unwrap() {
+        match outcome {
+            Ok((own, turn)) => {
+                counters.add(&own);
+                turns.push(turn);
+            }
+            Err(failure) => failures.push(failure),
+        }
+    }
     assert!(failures.is_empty(), "{}\n{} failed", failures.join("\n"), failures.len());
     let sum = |of: fn(&Turns) -> usize| turns.iter().map(of).sum::<usize>();
     let handed = [

@@ -6,14 +6,13 @@ use siltstone_tests::c_subject::CSubject;
 use siltstone_tests::counters::Counters;
 use siltstone_tests::history::History;
 use siltstone_tests::profile::Profile;
+use siltstone_tests::variables::number;
 use siltstone_tests::{python, replay};
 
 /// How many histories; more with SILTSTONE_SEEDS=n.
 pub(crate) fn seeds(default: u64) -> std::ops::Range<u64> {
-    let count = std::env::var("SILTSTONE_SEEDS").ok().and_then(|count| count.parse().ok());
-    let first = std::env::var("SILTSTONE_FIRST_SEED").ok().and_then(|first| first.parse().ok());
-    let first = first.unwrap_or(0);
-    first..first + count.unwrap_or(default)
+    let first = number("SILTSTONE_FIRST_SEED").unwrap_or(0);
+    first..first + number("SILTSTONE_SEEDS").unwrap_or(default)
 }
 
 #[test]

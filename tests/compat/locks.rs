@@ -4,10 +4,27 @@
 use siltstone::{Durability, Options, Sharing};
 use siltstone_native::{LockStyle, NativeEnv};
 use siltstone_peer::{BUSY, CConfig, PeerProcess, Setting};
+use std::path::PathBuf;
 use std::time::Duration;
 
 fn exclusive() -> Options {
     Options::new().sharing(Sharing::Exclusive).busy_timeout(Duration::ZERO)
+}
+
+/// A file that C has open with one row in it.
+struct OfC {
+    _directory: tempfile::TempDir,
+    path: PathBuf,
+    c: PeerProcess,
+}
+
+fn c_with_a_row(multiple_processes: bool) -> OfC {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("file.lsm");
+    let mut c = PeerProcess::spawn().unwrap();
+    c.open(&path, &c_config(multiple_processes)).unwrap();
+    c.put("key", "value").unwrap();
+    OfC { _directory: directory, path, c }
 }
 
 fn c_config(multiple_processes: bool) -> CConfig {
@@ -17,11 +34,7 @@ fn c_config(multiple_processes: bool) -> CConfig {
 #[test]
 fn siltstone_is_busy_while_c_has_the_file() {
     for multiple_processes in [false, true] {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("file.lsm");
-        let mut c = PeerProcess::spawn().unwrap();
-        c.open(&path, &c_config(multiple_processes)).unwrap();
-        c.put("key", "value").unwrap();
+        let OfC { _directory, path, mut c } = c_with_a_row(multiple_processes);
         let error = exclusive().open(&path).unwrap_err();
         assert_eq!(error.code(), BUSY, "{error}");
         let error = exclusive().read_only(true).open(&path).unwrap_err();
@@ -36,11 +49,7 @@ fn siltstone_is_busy_while_c_has_the_file() {
 #[test]
 fn siltstone_takes_over_from_a_killed_c() {
     for multiple_processes in [false, true] {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("file.lsm");
-        let mut c = PeerProcess::spawn().unwrap();
-        c.open(&path, &c_config(multiple_processes)).unwrap();
-        c.put("key", "value").unwrap();
+        let OfC { _directory, path, mut c } = c_with_a_row(multiple_processes);
         c.kill();
         let database = Options::new().open(&path).unwrap();
         assert_eq!(database.get("key").unwrap(), Some(b"value".to_vec()));

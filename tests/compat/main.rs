@@ -21,6 +21,7 @@ mod defects_pointers;
 mod defects_seek;
 mod defects_tree;
 mod fixtures;
+mod info_texts;
 mod locks;
 mod our_fixtures;
 mod scene;

@@ -6,8 +6,8 @@ use crate::driver::{Expected, Follower, Recorded, Seen};
 use crate::examine::{Demand, examine, examine_recovery, fingerprint};
 use crate::workloads::Workload;
 use siltstone_memory::Event;
+use siltstone_tests::parallel::{for_each, for_each_of};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// Points that one thread takes at a time.
@@ -118,25 +118,6 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs `body` for 0, 1, 2 ... below `count` on all processors.
-fn in_parallel(count: usize, body: impl Fn(usize) + Sync) {
-    let next = AtomicUsize::new(0);
-    let threads = std::thread::available_parallelism().map_or(2, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    if index >= count {
-                        break;
-                    }
-                    body(index);
-                }
-            });
-        }
-    });
-}
-
 /// Records all workloads with `seed` and cuts each at every point; stops early once `tally` has
 /// `enough` images.
 pub(crate) fn explore(
@@ -146,9 +127,9 @@ pub(crate) fn explore(
     enough: usize,
     tally: &Mutex<Tally>,
 ) {
-    let prepared: Mutex<BTreeMap<usize, Prepared>> = Mutex::default();
-    in_parallel(workloads.len(), |index| {
-        let recorded = workloads[index].record(seed);
+    let prepared: Mutex<BTreeMap<u64, Prepared>> = Mutex::default();
+    for_each(0..workloads.len() as u64, |index| {
+        let recorded = workloads[index as usize].record(seed);
         let mut tally = locked(tally);
         tally.seen.add(&recorded.seen);
         tally.workloads.insert(recorded.name);
@@ -161,8 +142,7 @@ pub(crate) fn explore(
         .iter()
         .flat_map(|record| (0..record.sites.len()).step_by(PORTION).map(move |at| (record, at)))
         .collect();
-    in_parallel(portions.len(), |index| {
-        let (record, start) = portions[index];
+    for_each_of(&portions, |&(record, start)| {
         {
             let tally = locked(tally);
             if tally.failures.len() >= MOST_FAILURES || tally.images.len() >= enough {

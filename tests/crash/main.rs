@@ -23,18 +23,10 @@ mod explore;
 mod workloads;
 
 use explore::{Only, Tally, explore};
+use siltstone_tests::variables::number;
 use std::sync::{Mutex, PoisonError};
 
 const SEED: u64 = 0x5157_0000;
-
-fn number(name: &str) -> Option<u64> {
-    let text = std::env::var(name).ok()?;
-    let parsed = match text.strip_prefix("0x") {
-        Some(digits) => u64::from_str_radix(digits, 16),
-        None => text.parse(),
-    };
-    Some(parsed.unwrap_or_else(|_| panic!("{name}={text}: give a number")))
-}
 
 /// Everything that must have been cut behind at least once.
 const SITES: [&str; 14] = [

@@ -6,6 +6,7 @@
 
 use siltstone::{Database, Durability, ErrorKind, Options};
 use siltstone_tests::rng::Rng;
+use siltstone_tests::variables::number;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -80,8 +81,8 @@ fn helper() {
 
 #[test]
 fn a_writer_killed_at_any_time_loses_nothing_acknowledged() {
-    let seed: u64 = std::env::var("SILTSTONE_SEED").map_or(5, |seed| seed.parse().unwrap());
-    let rounds: u32 = std::env::var("SILTSTONE_KILLS").map_or(8, |count| count.parse().unwrap());
+    let seed = number("SILTSTONE_SEED").unwrap_or(5);
+    let rounds = number("SILTSTONE_KILLS").unwrap_or(8);
     println!("kill: seed {seed}, {rounds} rounds");
     let mut rng = Rng::new(seed);
     let directory = tempfile::tempdir().unwrap();

@@ -10,7 +10,9 @@ use crate::scenarios::{self, Change, Scenario, Step};
 use siltstone::{Database, Error, ErrorKind, WorkLimit, WriteTransaction};
 use siltstone_env::EnvError;
 use siltstone_memory::{Damage, Effect, Fault, FaultEnv, FaultPlan, MemoryWorld, Method};
+use siltstone_tests::parallel::for_each_of;
 use siltstone_tests::rng::Rng;
+use siltstone_tests::variables::number;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -325,7 +327,7 @@ fn count(scenario: &Scenario, method: Option<Method>) -> u64 {
 fn every_failing_call_leaves_what_was_committed() {
     let most = std::env::var("SILTSTONE_FAULTS").unwrap_or_else(|_| "all".to_owned());
     let most: u64 = if most == "all" { u64::MAX } else { most.parse().expect("SILTSTONE_FAULTS") };
-    let seed = std::env::var("SILTSTONE_SEED").map_or(11, |seed| seed.parse().unwrap());
+    let seed = number("SILTSTONE_SEED").unwrap_or(11);
     println!("fault: seed {seed}, at most {most} calls per scenario and failure");
     let scenarios = scenarios::all();
     let mut rng = Rng::new(seed);
@@ -346,29 +348,20 @@ fn every_failing_call_leaves_what_was_committed() {
             }
         }
     }
-    let (next, failures) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    let errors = AtomicUsize::new(0);
-    let threads = std::thread::available_parallelism().map_or(2, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                while let Some((scenario, plan)) = plans.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    match run(scenario, Some(*plan)) {
-                        Ok((_, count)) => {
-                            errors.fetch_add(count, Ordering::Relaxed);
-                        }
-                        Err(problem) => {
-                            let failure = format!("{}: {plan:?}: {problem}", scenario.name);
-                            eprintln!("{failure}");
-                            let mut failures = failures.lock().unwrap();
-                            failures.push(failure);
-                            if failures.len() > 20 {
-                                return;
-                            }
-                        }
-                    }
-                }
-            });
+    let (errors, failures) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    for_each_of(&plans, |(scenario, plan)| {
+        if failures.lock().unwrap().len() > 20 {
+            return;
+        }
+        match run(scenario, Some(*plan)) {
+            Ok((_, count)) => {
+                errors.fetch_add(count, Ordering::Relaxed);
+            }
+            Err(problem) => {
+                let failure = format!("{}: {plan:?}: {problem}", scenario.name);
+                eprintln!("{failure}");
+                failures.lock().unwrap().push(failure);
+            }
         }
     });
     let errors = errors.into_inner();

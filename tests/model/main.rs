@@ -15,17 +15,15 @@
 
 use siltstone_tests::counters::Counters;
 use siltstone_tests::history::History;
+use siltstone_tests::parallel::for_each;
 use siltstone_tests::profile::Profile;
 use siltstone_tests::siltstone_subject::SiltstoneSubject;
+use siltstone_tests::variables::number;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Mutex;
 
 /// Histories in CI.
 const DEFAULT: u64 = 2000;
-
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().and_then(|text| text.parse().ok())
-}
 
 /// Mostly small ones; few with everything, because they take long.
 fn profile(seed: u64) -> Profile {
@@ -55,31 +53,19 @@ fn histories_show_what_a_sorted_map_shows() {
     }
     let first = number("SILTSTONE_FIRST_SEED").unwrap_or(0);
     let count = number("SILTSTONE_HISTORIES").unwrap_or(DEFAULT);
-    let next = AtomicU64::new(first);
-    let threads = std::thread::available_parallelism().map_or(2, usize::from);
-    let mut counters = Counters::default();
-    let mut failures = Vec::new();
-    std::thread::scope(|scope| {
-        let work = || {
-            let (mut counters, mut failures) = (Counters::default(), Vec::new());
-            loop {
-                let seed = next.fetch_add(1, Ordering::Relaxed);
-                if seed >= first + count || failures.len() > 4 {
-                    return (counters, failures);
-                }
-                match run(seed) {
-                    Ok(own) => counters.add(&own),
-                    Err(failure) => failures.push(failure),
-                }
-            }
-        };
-        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        for thread in threads {
-            let (own, failed) = thread.join().unwrap();
-            counters.add(&own);
-            failures.extend(failed);
+    let found = Mutex::new((Counters::default(), Vec::new()));
+    for_each(first..first + count, |seed| {
+        if found.lock().unwrap().1.len() > 8 {
+            return;
+        }
+        let outcome = run(seed);
+        let mut found = found.lock().unwrap();
+        match outcome {
+            Ok(own) => found.0.add(&own),
+            Err(failure) => found.1.push(failure),
         }
     });
+    let (counters, failures) = found.into_inner().unwrap();
     assert!(
         failures.is_empty(),
         "{}\n{} histories failed. Again: SILTSTONE_SEED=n SILTSTONE_NARROW=1 \

@@ -7,6 +7,7 @@ use nix::unistd::{ForkResult, Pid, fork};
 use siltstone::{Background, Database, Durability, Options};
 use siltstone_env::{Access, Env, LockId, LockMode};
 use siltstone_native::{LockStyle, NativeEnv};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 /// How long the child may take: it must not hang in what its parent's threads held.
@@ -15,11 +16,14 @@ const PATIENCE: u32 = 2000;
 /// Runs `body` in a forked child; its status, or `None` if it hung.
 fn in_child(body: impl FnOnce() -> bool) -> Option<i32> {
     // SAFETY: the child calls the engine, which takes no lock that another thread of the parent may
-    // hold at this moment but those of this database, which nobody else uses; it ends without
-    // unwinding and without running anything that was registered for the parent's end.
+    // hold at this moment but those of this database, which nobody else uses; no panic leaves this
+    // arm, and `_exit` runs nothing that was registered for the parent's end.
     match unsafe { fork() }.unwrap() {
-        // SAFETY: `_exit` is made for this.
-        ForkResult::Child => unsafe { nix::libc::_exit(i32::from(!body())) },
+        ForkResult::Child => {
+            let told = catch_unwind(AssertUnwindSafe(body)).unwrap_or(false);
+            // SAFETY: `_exit` is made for this.
+            unsafe { nix::libc::_exit(i32::from(!told)) }
+        }
         ForkResult::Parent { child } => wait_for(child),
     }
 }

@@ -5,7 +5,8 @@
 //! | module | what |
 //! |---|---|
 //! | `rounds` | random rounds, by seed |
-//! | `campaign`, `plan`, `actor` | a database's rounds; what a seed decides; the life of a process |
+//! | `campaign`, `plan` | a database's rounds; what a seed decides |
+//! | `actor`, `crowd` | the life of a process; several threads of it |
 //! | `history` | what must have happened |
 //! | `process` | the driver's side of a process: requests, kill, stop, watchdog |
 //! | `server`, `store`, `siltstone_store`, `c_store`, `hooks` | the process's side |
@@ -38,6 +39,7 @@
 //! | N2 | to use the database without a map | `plan`: `plan` |
 //! | 20.2 | (it leaves pointers to what was merged away all the same: where C takes part, `check` may find those) | `plan`: `is_listed` |
 //! | N3 | (a scan may miss rows once; it is asked again, and must be right then) | `actor`: `judge` |
+//! | N4 | (a process may crash, seldom; to the others that is a kill) | `actor`: `grave` |
 //! | N1 | to checkpoint after less than a page | `plan`: `World` |
 
 #![allow(
@@ -54,6 +56,7 @@ siltstone_peer::peer_test!();
 mod actor;
 mod c_store;
 mod campaign;
+mod crowd;
 mod defects;
 mod forked;
 mod history;

@@ -12,10 +12,11 @@ use crate::scene::{
 };
 use siltstone::{Database, Durability, ErrorKind, Options, WorkLimit};
 use siltstone_memory::MemoryWorld;
+use siltstone_tests::parallel::for_each_of;
+use siltstone_tests::variables::number;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// More than all timeouts together may come to.
@@ -294,30 +295,24 @@ fn world_time(client: &Client) -> Duration {
 fn every_byte_of_the_live_header() {
     let images = [Image::new(false), Image::new(true)];
     let (cases, always) = cases();
-    let check = |index: usize| {
-        let case = cases[index];
+    let check = |index: u64| {
+        let case = cases[index as usize];
         let outcome =
             catch_unwind(AssertUnwindSafe(|| run(&images[usize::from(case.checkpoints)], case)));
         outcome.unwrap_or_else(|_| panic!("SILTSTONE_CASE={index}: {case:?}"))
     };
-    if let Ok(text) = std::env::var("SILTSTONE_CASE") {
-        check(text.parse().unwrap());
+    if let Some(index) = number("SILTSTONE_CASE") {
+        check(index);
         return;
     }
     let all = std::env::var("SILTSTONE_HOSTILE").is_ok_and(|amount| amount == "all");
-    let chosen: Vec<usize> =
-        (0..cases.len()).filter(|at| all || *at < always || at % 8 == at / 8 % 8).collect();
-    let (next, totals) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
-    let threads = std::thread::available_parallelism().map_or(2, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                while let Some(index) = chosen.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    for (what, count) in check(*index) {
-                        *totals.lock().unwrap().entry(what).or_insert(0) += count;
-                    }
-                }
-            });
+    let (count, always) = (cases.len() as u64, always as u64);
+    let chosen: Vec<u64> =
+        (0..count).filter(|at| all || *at < always || at % 8 == at / 8 % 8).collect();
+    let totals = Mutex::new(BTreeMap::new());
+    for_each_of(&chosen, |index| {
+        for (what, count) in check(*index) {
+            *totals.lock().unwrap().entry(what).or_insert(0) += count;
         }
     });
     println!("{} of {} cases: {:?}", chosen.len(), cases.len(), totals.lock().unwrap());

@@ -1,16 +1,13 @@
 //! Random histories of several processes.
 
 use crate::society::Society;
+use siltstone_tests::parallel::for_each;
 use siltstone_tests::rng::Rng;
+use siltstone_tests::variables::number;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Histories in CI.
 const DEFAULT: u64 = 1500;
-
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().and_then(|text| text.parse().ok())
-}
 
 fn run(seed: u64) {
     let mut rng = Rng::new(seed);
@@ -32,20 +29,8 @@ fn processes_see_one_history() {
         return run(seed);
     }
     let count = number("SILTSTONE_HISTORIES").unwrap_or(DEFAULT);
-    let next = AtomicU64::new(0);
-    let threads = std::thread::available_parallelism().map_or(2, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= count {
-                        break;
-                    }
-                    let outcome = catch_unwind(AssertUnwindSafe(|| run(seed)));
-                    assert!(outcome.is_ok(), "history failed: SILTSTONE_SEED={seed}");
-                }
-            });
-        }
+    for_each(0..count, |seed| {
+        let outcome = catch_unwind(AssertUnwindSafe(|| run(seed)));
+        assert!(outcome.is_ok(), "history failed: SILTSTONE_SEED={seed}");
     });
 }

@@ -3,6 +3,7 @@
 //! | module | what |
 //! |---|---|
 //! | `allocator` | counts memory, for targets that make it theirs |
+//! | `variables`, `parallel` | numbers from the environment; many tests on several threads |
 //! | `rng` | the only source of randomness: seeded, small, stable across versions |
 //! | `fixtures` | databases C lsm1 wrote, with what they must show |
 //! | `python` | the independent reader in tests/tools |
@@ -28,11 +29,13 @@ pub mod counters;
 pub mod fixtures;
 pub mod history;
 pub mod model;
+pub mod parallel;
 pub mod profile;
 pub mod python;
 pub mod replay;
 pub mod rng;
 pub mod siltstone_subject;
+pub mod variables;
 
 /// Key and value.
 pub type Row = (Vec<u8>, Vec<u8>);

@@ -8,6 +8,7 @@ use crate::arguments::default_directory;
 use crate::data::{Pool, Random, missing_key, random_key};
 use crate::engine::{Digest, Row, Store};
 use crate::engines;
+use crate::exit::exit_code;
 use crate::workloads::Stage;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
@@ -50,13 +51,7 @@ const OPERATIONS: [(&str, u64, bool); 7] = [
 /// Counts with the arguments of the process.
 #[must_use]
 pub fn count() -> ExitCode {
-    match run(&Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error:#}");
-            ExitCode::from(2)
-        }
-    }
+    exit_code(run(&Arguments::parse()).map(|()| true))
 }
 
 fn run(arguments: &Arguments) -> Result<()> {

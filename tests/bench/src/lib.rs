@@ -6,6 +6,7 @@ mod count;
 mod data;
 mod engine;
 mod engines;
+mod exit;
 mod gate;
 mod measure;
 mod model;

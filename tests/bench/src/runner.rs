@@ -4,6 +4,7 @@
 use crate::arguments::Arguments;
 use crate::data::Pool;
 use crate::engine::Engine;
+use crate::exit::exit_code;
 use crate::measure::{Sample, settle};
 use crate::report::Results;
 use crate::workloads::{Stage, Start, Workload};
@@ -14,18 +15,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// Runs the benchmark with the arguments of the process. Exit status: 0 done, 1 below the gate, 2 for
-/// an error or a wrong answer of an engine.
+/// Runs the benchmark with the arguments of the process.
 #[must_use]
 pub fn benchmark() -> ExitCode {
-    match run(&Arguments::parse()) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(1),
-        Err(error) => {
-            eprintln!("{error:#}");
-            ExitCode::from(2)
-        }
-    }
+    exit_code(run(&Arguments::parse()))
 }
 
 fn run(arguments: &Arguments) -> Result<bool> {

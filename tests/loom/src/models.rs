@@ -1,15 +1,15 @@
 //! The models. Docs: docs/format-sharing.md.
 
-use super::load::{id_of, load};
+use super::load::{id_of, load, protect_again};
 use super::slots::Slots;
 use crate::env::Locks;
 use crate::format::checkpoint::snapshot;
 use crate::format::tree_header::TreeHeader;
 use crate::sabotage::{Part, leave_out};
 use crate::shm::{HeaderCopy, ReaderSlot, Shm};
-use loom::thread;
+use loom::thread::{self, JoinHandle};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Controls change what all models of the process do.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -40,6 +40,37 @@ fn memory() -> Shm {
     shm.publish_tree_header(&TreeHeader::version(1)).unwrap();
     shm.store_snapshot(&snapshot(1)).unwrap();
     shm
+}
+
+/// A writer in a process of its own: publishes version 2 and recycles data 0 unless somebody reads it.
+fn recycler(shm: &Shm, locks: &Arc<Locks>) -> JoinHandle<()> {
+    let (shm, slots) = (shm.clone(), Slots::new(locks.of_process(0)));
+    thread::spawn(move || {
+        shm.publish_tree_header(&TreeHeader::version(2)).unwrap();
+        if !slots.chunk_in_use(&shm, 1).unwrap() {
+            shm.set_data(0, 99);
+        }
+    })
+}
+
+/// As `recycler`: a worker that saves snapshot 2.
+fn reuser(shm: &Shm, locks: &Arc<Locks>) -> JoinHandle<()> {
+    let (shm, slots) = (shm.clone(), Slots::new(locks.of_process(0)));
+    thread::spawn(move || {
+        shm.store_snapshot(&snapshot(2)).unwrap();
+        if slots.oldest_snapshot(&shm, 2).unwrap() > 1 {
+            shm.set_data(0, 99);
+        }
+    })
+}
+
+/// A reader in another process that has read version 1 before reads it again, if that is the newest.
+fn read_again(shm: &Shm, locks: &Arc<Locks>) {
+    let (slots, known) = (Slots::new(locks.of_process(1)), TreeHeader::version(1));
+    if let Some(slot) = protect_again(&slots, shm, &known, &known.encode(), 1).unwrap() {
+        assert_eq!(shm.data(0), 1, "recycled below a reader");
+        drop(slot);
+    }
 }
 
 /// Who loads a header finds all that was written before it was published, and never an older one
@@ -147,15 +178,7 @@ fn snapshot_pair() {
 fn slot_against_recycled_chunk() {
     check(3, &[Part::Locks], || {
         let (shm, locks) = (memory(), Locks::new());
-        let writer = {
-            let (shm, slots) = (shm.clone(), Slots::new(locks.of_process(0)));
-            thread::spawn(move || {
-                shm.publish_tree_header(&TreeHeader::version(2)).unwrap();
-                if !slots.chunk_in_use(&shm, 1).unwrap() {
-                    shm.set_data(0, 99);
-                }
-            })
-        };
+        let writer = recycler(&shm, &locks);
         let slots = Slots::new(locks.of_process(1));
         if let Some(loaded) = load(&slots, &shm, None).unwrap()
             && loaded.header.used_chunk_id == 1
@@ -172,15 +195,7 @@ fn slot_against_recycled_chunk() {
 fn slot_against_reused_block() {
     check(3, &[Part::Locks], || {
         let (shm, locks) = (memory(), Locks::new());
-        let worker = {
-            let (shm, slots) = (shm.clone(), Slots::new(locks.of_process(0)));
-            thread::spawn(move || {
-                shm.store_snapshot(&snapshot(2)).unwrap();
-                if slots.oldest_snapshot(&shm, 2).unwrap() > 1 {
-                    shm.set_data(0, 99);
-                }
-            })
-        };
+        let worker = reuser(&shm, &locks);
         let slots = Slots::new(locks.of_process(1));
         // As a reader that knows snapshot 1, and as one that knows none.
         if let Some(loaded) = load(&slots, &shm, Some(1)).unwrap()
@@ -189,6 +204,28 @@ fn slot_against_reused_block() {
             assert_eq!(shm.data(0), 1, "a block was reused below a reader");
             drop(loaded);
         }
+        worker.join().unwrap();
+    });
+}
+
+/// What was read before is protected anew while a chunk of it is recycled.
+#[test]
+fn second_slot_against_recycled_chunk() {
+    check(3, &[Part::Locks, Part::Barriers], || {
+        let (shm, locks) = (memory(), Locks::new());
+        let writer = recycler(&shm, &locks);
+        read_again(&shm, &locks);
+        writer.join().unwrap();
+    });
+}
+
+/// As before, with a block that is reused.
+#[test]
+fn second_slot_against_reused_block() {
+    check(3, &[Part::Locks, Part::Barriers], || {
+        let (shm, locks) = (memory(), Locks::new());
+        let worker = reuser(&shm, &locks);
+        read_again(&shm, &locks);
         worker.join().unwrap();
     });
 }
@@ -212,15 +249,7 @@ fn slot_that_is_shared() {
             }
         };
         let other = thread::spawn(reader(1));
-        let writer = {
-            let (shm, slots) = (shm.clone(), Slots::new(locks.of_process(0)));
-            thread::spawn(move || {
-                shm.publish_tree_header(&TreeHeader::version(2)).unwrap();
-                if !slots.chunk_in_use(&shm, 1).unwrap() {
-                    shm.set_data(0, 99);
-                }
-            })
-        };
+        let writer = recycler(&shm, &locks);
         reader(2)();
         other.join().unwrap();
         writer.join().unwrap();

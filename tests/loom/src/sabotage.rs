@@ -13,6 +13,8 @@ pub(crate) enum Part {
     AcquireFences = 2,
     /// Locks: each is given to everybody.
     Locks = 3,
+    /// Fences between a store and a load after it.
+    Barriers = 4,
 }
 
 static LEFT_OUT: AtomicU8 = AtomicU8::new(0);

@@ -20,7 +20,7 @@ pub(crate) mod atomics {
         let part = match order {
             Ordering::Acquire => Part::AcquireFences,
             Ordering::Release => Part::ReleaseFences,
-            _ => return loom::sync::atomic::fence(order),
+            _ => Part::Barriers,
         };
         if !is_left_out(part) {
             loom::sync::atomic::fence(order);

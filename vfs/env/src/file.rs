@@ -14,6 +14,7 @@ pub struct FileId(pub Vec<u8>);
 pub trait File: MaybeSync + Debug {
     /// Fills `buffer` from `offset`. Returns how many bytes the file held; the rest is zeroed.
     /// Interrupted and partial reads are continued, so a count below the length means end of file.
+    /// A world that cannot tell the [`size`](Self::size) says that the file held everything.
     ///
     /// # Errors
     /// `Io`.
@@ -49,6 +50,18 @@ pub trait File: MaybeSync + Debug {
     /// # Errors
     /// `Io`; `Unsupported` for a C environment, which has no such call.
     fn size(&self) -> Result<u64>;
+
+    /// Present size in bytes, `None` in a world that cannot tell.
+    ///
+    /// # Errors
+    /// `Io`.
+    fn known_size(&self) -> Result<Option<u64>> {
+        match self.size() {
+            Ok(size) => Ok(Some(size)),
+            Err(EnvError::Unsupported) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
 
     /// Returns when everything written before through any handle of this file, and its size, would
     /// survive power loss.

@@ -3,7 +3,7 @@
 use crate::{MaybeSync, Result};
 use std::fmt::Debug;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, Ordering, fence};
 
 /// Bytes in a chunk.
 pub const CHUNK_BYTES: usize = 32768;
@@ -55,6 +55,12 @@ pub trait SharedMemory: MaybeSync + Debug {
     /// `Io`.
     fn has_name(&self) -> Result<bool> {
         self.is_current()
+    }
+
+    /// A full memory barrier, which stands on both sides of every lock operation that guards the
+    /// memory. Default: the processor's.
+    fn barrier(&self) {
+        fence(Ordering::SeqCst);
     }
 
     /// Whether words may be stored. False where the memory can only be had for reading (or does not

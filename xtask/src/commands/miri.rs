@@ -4,7 +4,8 @@
 //! Borrows: Stacked Borrows looks at every word of a chunk of shared memory each time one is
 //! borrowed, and so does Tree Borrows unless it takes what is interior mutable as a whole. Without
 //! arguments also the native world, whose Miri platform keeps locks and maps in memory of its own,
-//! against the contract of all worlds.
+//! against the contract of all worlds, and what the C library makes of a caller's environment and
+//! compression hooks.
 
 use crate::tools::{Outcome, program, run as run_program};
 use std::process::Command;
@@ -25,7 +26,11 @@ pub(super) fn run(arguments: &[String]) -> Outcome {
     let mut native = miri();
     // It uses real files in a temporary folder, and the clock.
     native.args(["-p", "siltstone-native", "--test", "conformance"]);
-    run_with_advice(native.env("MIRIFLAGS", "-Zmiri-disable-isolation"))
+    run_with_advice(native.env("MIRIFLAGS", "-Zmiri-disable-isolation"))?;
+    let mut c_library = miri();
+    c_library.args(["-p", "siltstone-c", "--lib", "--", "environment::", "compression::"]);
+    let flags = format!("-Zmiri-disable-isolation {TREE_BORROWS}");
+    run_with_advice(c_library.env("MIRIFLAGS", flags))
 }
 
 fn test(rooms: &[&str], flags: &str) -> Outcome {

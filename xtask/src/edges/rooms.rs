@@ -15,6 +15,7 @@ const FLOORS: &[&[&str]] = &[
     &["stats", "activity", "work", "options"],
     &["shared"],
     &[
+        "connection",
         "database",
         "transaction",
         "snapshot",

@@ -19,9 +19,10 @@ struct Open {
     inner: Option<Inner>,
 }
 
-struct Inner {
-    environment: Env<WithoutTls>,
-    table: Database<'static, Bytes, Bytes>,
+/// An open environment and its table.
+pub(crate) struct Inner {
+    pub(crate) environment: Env<WithoutTls>,
+    pub(crate) table: Database<'static, Bytes, Bytes>,
 }
 
 struct View<'a> {
@@ -50,14 +51,16 @@ impl Engine for Lmdb {
     }
 }
 
-fn open(directory: &Path, durable: bool) -> Result<Inner> {
+/// Opens, or makes, an environment with one table. All who open it are LMDB, and this process opens
+/// it once.
+pub(crate) fn open(directory: &Path, durable: bool) -> Result<Inner> {
     let mut options = EnvOpenOptions::new().read_txn_without_tls();
     options.map_size(16 << 30);
     if !durable {
         // SAFETY: without sync only power loss can damage the file, which a benchmark throws away.
         unsafe { options.flags(EnvFlags::NO_SYNC) };
     }
-    // SAFETY: the file lies in a directory of this run, and nobody else opens or changes it.
+    // SAFETY: the file lies in a directory of this run; all who open it are LMDB.
     let environment = unsafe { options.open(directory) }?;
     let table = environment
         .create_databases_and_commit(environment.write_txn()?, |opener, transaction| {

@@ -3,7 +3,7 @@
 #[cfg(feature = "peers")]
 mod fjall;
 #[cfg(feature = "peers")]
-mod lmdb;
+pub(crate) mod lmdb;
 mod lsm1;
 #[cfg(feature = "peers")]
 mod redb;

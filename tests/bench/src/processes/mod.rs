@@ -17,29 +17,21 @@ mod sites;
 mod syscalls;
 mod workloads;
 
+use crate::exit::exit_code;
 use arguments::{Arguments, Task};
 use clap::Parser;
 use report::Results;
 use std::process::ExitCode;
 pub use syscalls::syscalls;
 
-/// Runs with the arguments of the process. Exit status: 0 done, 1 below the gate, 2 for an error or
-/// a wrong answer of an engine.
+/// Runs with the arguments of the process.
 #[must_use]
 pub fn processes() -> ExitCode {
     let arguments = Arguments::parse();
-    let outcome = match &arguments.task {
+    exit_code(match &arguments.task {
         Some(Task::Part(part)) => part::run(part).map(|()| true),
         None => direct(&arguments),
-    };
-    match outcome {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(1),
-        Err(error) => {
-            eprintln!("{error:#}");
-            ExitCode::from(2)
-        }
-    }
+    })
 }
 
 fn direct(arguments: &Arguments) -> anyhow::Result<bool> {

@@ -7,6 +7,7 @@ use super::sites;
 use crate::arguments::default_directory;
 use crate::data::{Pool, random_key};
 use crate::engine::{Digest, Key, Row};
+use crate::exit::exit_code;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use std::collections::BTreeMap;
@@ -64,14 +65,7 @@ const LOADED: u64 = 20_000;
 /// Counts with the arguments of the process.
 #[must_use]
 pub fn syscalls() -> ExitCode {
-    match run(&Arguments::parse()) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(1),
-        Err(error) => {
-            eprintln!("{error:#}");
-            ExitCode::from(2)
-        }
-    }
+    exit_code(run(&Arguments::parse()))
 }
 
 fn run(arguments: &Arguments) -> Result<bool> {

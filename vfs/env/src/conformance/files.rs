@@ -9,6 +9,11 @@ pub fn a_new_file_is_empty(world: &dyn World) {
     let env = process(world);
     let file = open(&*env, world, "file");
     assert_eq!(file.size(), Ok(0), "rule broken: a new file has size 0");
+    assert_eq!(
+        file.known_size(),
+        Ok(Some(0)),
+        "rule broken: known_size is size where there is any"
+    );
 }
 
 /// What was written is read, at any alignment.

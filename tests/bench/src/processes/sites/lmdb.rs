@@ -1,10 +1,9 @@
 //! LMDB through heed: one environment per process, used by all its threads.
 
 use crate::engine::{Digest, Key, Row};
+use crate::engines::lmdb::{self, Inner};
 use crate::processes::site::{Connection, Kind, Site};
 use anyhow::Result;
-use heed::types::Bytes;
-use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions, WithoutTls};
 use std::path::Path;
 
 pub(in crate::processes) const LMDB: Kind = Kind {
@@ -14,30 +13,11 @@ pub(in crate::processes) const LMDB: Kind = Kind {
     open,
 };
 
-struct Open {
-    environment: Env<WithoutTls>,
-    table: Database<'static, Bytes, Bytes>,
-}
-
 fn open(directory: &Path, durable: bool) -> Result<Box<dyn Site>> {
-    let mut options = EnvOpenOptions::new().read_txn_without_tls();
-    options.map_size(16 << 30);
-    if !durable {
-        // SAFETY: without sync only power loss can damage the file, which a benchmark throws away.
-        unsafe { options.flags(EnvFlags::NO_SYNC) };
-    }
-    // SAFETY: the file lies in a directory of this run; all who open it are LMDB.
-    let environment = unsafe { options.open(directory) }?;
-    let table = environment
-        .create_databases_and_commit(environment.write_txn()?, |opener, transaction| {
-            let table = opener.create_database::<Bytes, Bytes>(transaction, None)?;
-            Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit(table))
-        })?
-        .unwrap_commit();
-    Ok(Box::new(Open { environment, table }))
+    Ok(Box::new(lmdb::open(directory, durable)?))
 }
 
-impl Site for Open {
+impl Site for Inner {
     fn connect(&self) -> Result<Box<dyn Connection + '_>> {
         Ok(Box::new(self))
     }
@@ -48,7 +28,7 @@ impl Site for Open {
     }
 }
 
-impl Connection for &Open {
+impl Connection for &Inner {
     fn write(&mut self, rows: &[Row<'_>]) -> Result<()> {
         let mut transaction = self.environment.write_txn()?;
         for row in rows {

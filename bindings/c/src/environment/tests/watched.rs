@@ -1,0 +1,361 @@
+//! An environment in memory that watches how it is used: every file is closed once, no file is used
+//! by two threads at once, paths and structures are valid whenever they are given.
+//!
+//! Locks belong to the process, as POSIX ones do: closing any file of a path drops them.
+
+use super::super::caller::Structure;
+use crate::environment::raw::{lsm_env, lsm_file, lsm_mutex};
+use crate::environment::recursive::RecursiveMutex;
+use siltstone::env::{CHUNK_BYTES, HeapChunk, SharedChunk};
+use std::collections::BTreeMap;
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+
+/// One name's file.
+#[derive(Default)]
+struct Content {
+    bytes: Mutex<Vec<u8>>,
+    chunks: Mutex<BTreeMap<c_int, Arc<HeapChunk>>>,
+    /// A bit for each lock that is held.
+    held: AtomicU64,
+}
+
+/// The environment and what it has seen.
+#[derive(Default)]
+pub(super) struct Watched {
+    files: Mutex<BTreeMap<CString, Arc<Content>>>,
+    global: RecursiveMutex,
+    pub(super) opened: AtomicUsize,
+    pub(super) closed: AtomicUsize,
+    pub(super) mutexes: AtomicUsize,
+    pub(super) allocated: AtomicUsize,
+    pub(super) slept: AtomicUsize,
+    /// Locks that were dropped because another file of their path was closed.
+    pub(super) locks_lost: AtomicUsize,
+    /// What `xRead` returns, unless 0.
+    pub(super) read_code: AtomicI32,
+    /// What `xOpen` for writing returns, unless 0.
+    pub(super) write_code: AtomicI32,
+    /// Whether the allocator has nothing left.
+    pub(super) exhausted: AtomicBool,
+}
+
+/// An `lsm_file` of this environment.
+struct WatchedFile {
+    world: Arc<Watched>,
+    content: Arc<Content>,
+    /// Where the path given to `xOpen` is, and what it was then.
+    path: (*const c_char, CString),
+    busy: AtomicBool,
+    held: AtomicU64,
+}
+
+/// One function at a time.
+struct Inside<'a>(&'a WatchedFile);
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        assert!(self.0.busy.swap(false, SeqCst));
+    }
+}
+
+impl WatchedFile {
+    unsafe fn enter<'a>(file: *mut lsm_file) -> Inside<'a> {
+        let file = unsafe { &*file.cast::<WatchedFile>() };
+        assert!(!file.busy.swap(true, SeqCst), "two threads in one file");
+        assert_eq!(unsafe { CStr::from_ptr(file.path.0) }, &*file.path.1, "the path went away");
+        Inside(file)
+    }
+}
+
+unsafe fn world<'a>(env: *mut lsm_env) -> &'a Arc<Watched> {
+    unsafe { &*(*env).pVfsCtx.cast::<Arc<Watched>>() }
+}
+
+unsafe extern "C" fn full_path(
+    env: *mut lsm_env,
+    name: *const c_char,
+    out: *mut c_char,
+    size: *mut c_int,
+) -> c_int {
+    let _ = unsafe { world(env) };
+    let path = [b"/", unsafe { CStr::from_ptr(name) }.to_bytes(), b"\0"].concat();
+    let start = usize::from(path.starts_with(b"//"));
+    let path = &path[start..];
+    unsafe {
+        if *size as usize >= path.len() {
+            out.cast::<u8>().copy_from(path.as_ptr(), path.len());
+        }
+        *size = path.len() as c_int;
+    }
+    0
+}
+
+unsafe extern "C" fn open(
+    env: *mut lsm_env,
+    path: *const c_char,
+    flags: c_int,
+    out: *mut *mut lsm_file,
+) -> c_int {
+    let world = unsafe { world(env) };
+    unsafe { *out = ptr::null_mut() };
+    let name = unsafe { CStr::from_ptr(path) }.to_owned();
+    let mut files = world.files.lock().unwrap();
+    if flags & 1 == 0 && world.write_code.load(SeqCst) != 0 {
+        return world.write_code.load(SeqCst);
+    }
+    if flags & 1 == 1 && !files.contains_key(&name) {
+        return 266;
+    }
+    let content = Arc::clone(files.entry(name.clone()).or_default());
+    world.opened.fetch_add(1, SeqCst);
+    let file = WatchedFile {
+        world: Arc::clone(world),
+        content,
+        path: (path, name),
+        busy: AtomicBool::new(false),
+        held: AtomicU64::new(0),
+    };
+    unsafe { *out = Box::into_raw(Box::new(file)).cast() };
+    0
+}
+
+unsafe extern "C" fn close(file: *mut lsm_file) -> c_int {
+    drop(unsafe { WatchedFile::enter(file) });
+    let file = unsafe { Box::from_raw(file.cast::<WatchedFile>()) };
+    file.world.closed.fetch_add(1, SeqCst);
+    if file.content.held.swap(0, SeqCst) & !file.held.load(SeqCst) != 0 {
+        file.world.locks_lost.fetch_add(1, SeqCst);
+    }
+    0
+}
+
+unsafe extern "C" fn unlink(env: *mut lsm_env, path: *const c_char) -> c_int {
+    let removed = unsafe { world(env).files.lock().unwrap().remove(CStr::from_ptr(path)) };
+    if removed.is_some() { 0 } else { 10 }
+}
+
+unsafe extern "C" fn read(file: *mut lsm_file, at: i64, out: *mut c_void, len: c_int) -> c_int {
+    let inside = unsafe { WatchedFile::enter(file) };
+    let bytes = inside.0.content.bytes.lock().unwrap();
+    let held = bytes.get(at as usize..).unwrap_or_default();
+    let held = &held[..held.len().min(len as usize)];
+    unsafe {
+        out.cast::<u8>().write_bytes(0, len as usize);
+        out.cast::<u8>().copy_from(held.as_ptr(), held.len());
+    }
+    inside.0.world.read_code.load(SeqCst)
+}
+
+unsafe extern "C" fn write(file: *mut lsm_file, at: i64, from: *const c_void, len: c_int) -> c_int {
+    let inside = unsafe { WatchedFile::enter(file) };
+    let mut bytes = inside.0.content.bytes.lock().unwrap();
+    let (start, end) = (at as usize, at as usize + len as usize);
+    if bytes.len() < end {
+        bytes.resize(end, 0);
+    }
+    let from = unsafe { std::slice::from_raw_parts(from.cast::<u8>(), len as usize) };
+    bytes[start..end].copy_from_slice(from);
+    0
+}
+
+unsafe extern "C" fn truncate(file: *mut lsm_file, size: i64) -> c_int {
+    let inside = unsafe { WatchedFile::enter(file) };
+    inside.0.content.bytes.lock().unwrap().truncate(size as usize);
+    0
+}
+
+unsafe extern "C" fn sync(file: *mut lsm_file) -> c_int {
+    let _inside = unsafe { WatchedFile::enter(file) };
+    0
+}
+
+unsafe extern "C" fn lock(file: *mut lsm_file, number: c_int, mode: c_int) -> c_int {
+    let inside = unsafe { WatchedFile::enter(file) };
+    for held in [&inside.0.held, &inside.0.content.held] {
+        let bit = 1 << number;
+        if mode == 0 {
+            held.fetch_and(!bit, SeqCst)
+        } else {
+            held.fetch_or(bit, SeqCst)
+        };
+    }
+    0
+}
+
+unsafe extern "C" fn test_lock(file: *mut lsm_file, _: c_int, _: c_int, _: c_int) -> c_int {
+    let _inside = unsafe { WatchedFile::enter(file) };
+    0
+}
+
+unsafe extern "C" fn map(
+    file: *mut lsm_file,
+    index: c_int,
+    size: c_int,
+    out: *mut *mut c_void,
+) -> c_int {
+    let inside = unsafe { WatchedFile::enter(file) };
+    assert_eq!(size as usize, CHUNK_BYTES);
+    let mut chunks = inside.0.content.chunks.lock().unwrap();
+    let chunk = chunks.entry(index).or_insert_with(HeapChunk::zeroed);
+    unsafe { *out = ptr::from_ref(chunk.words()).cast_mut().cast() };
+    0
+}
+
+/// Frees the memory at once, as an environment of one process may: whoever still reads it is wrong.
+unsafe extern "C" fn unmap(file: *mut lsm_file, delete: c_int) -> c_int {
+    let inside = unsafe { WatchedFile::enter(file) };
+    if delete != 0 {
+        inside.0.content.chunks.lock().unwrap().clear();
+    }
+    0
+}
+
+thread_local! {
+    static BARRIERS: AtomicUsize = const { AtomicUsize::new(0) };
+}
+
+/// It gets nothing, so it counts by thread.
+unsafe extern "C" fn barrier() {
+    BARRIERS.with(|count| count.fetch_add(1, SeqCst));
+}
+
+unsafe extern "C" fn malloc(env: *mut lsm_env, size: usize) -> *mut c_void {
+    let world = unsafe { world(env) };
+    if world.exhausted.load(SeqCst) {
+        return ptr::null_mut();
+    }
+    world.allocated.fetch_add(1, SeqCst);
+    unsafe { super::copied().xMalloc.unwrap()(ptr::null_mut(), size) }
+}
+
+unsafe extern "C" fn free(env: *mut lsm_env, piece: *mut c_void) {
+    if !piece.is_null() {
+        unsafe { world(env) }.allocated.fetch_sub(1, SeqCst);
+    }
+    unsafe { super::copied().xFree.unwrap()(ptr::null_mut(), piece) }
+}
+
+unsafe extern "C" fn mutex_static(
+    env: *mut lsm_env,
+    number: c_int,
+    out: *mut *mut lsm_mutex,
+) -> c_int {
+    assert_eq!(number, 1);
+    unsafe { *out = ptr::from_ref(&world(env).global).cast_mut().cast() };
+    0
+}
+
+unsafe extern "C" fn mutex_new(env: *mut lsm_env, out: *mut *mut lsm_mutex) -> c_int {
+    let world = Arc::clone(unsafe { world(env) });
+    world.mutexes.fetch_add(1, SeqCst);
+    unsafe { *out = Box::into_raw(Box::new((world, RecursiveMutex::new()))).cast() };
+    0
+}
+
+unsafe fn mutex<'a>(mutex: *mut lsm_mutex) -> &'a (Arc<Watched>, RecursiveMutex) {
+    unsafe { &*mutex.cast::<(Arc<Watched>, RecursiveMutex)>() }
+}
+
+unsafe extern "C" fn mutex_del(raw: *mut lsm_mutex) {
+    unsafe {
+        mutex(raw).0.mutexes.fetch_sub(1, SeqCst);
+        drop(Box::from_raw(raw.cast::<(Arc<Watched>, RecursiveMutex)>()));
+    }
+}
+
+unsafe extern "C" fn mutex_enter(raw: *mut lsm_mutex) {
+    unsafe { mutex(raw) }.1.enter();
+}
+
+unsafe extern "C" fn mutex_try(raw: *mut lsm_mutex) -> c_int {
+    if unsafe { mutex(raw) }.1.try_enter() { 0 } else { 5 }
+}
+
+unsafe extern "C" fn mutex_leave(raw: *mut lsm_mutex) {
+    unsafe { mutex(raw) }.1.leave();
+}
+
+unsafe extern "C" fn sleep(env: *mut lsm_env, _: c_int) -> c_int {
+    unsafe { world(env) }.slept.fetch_add(1, SeqCst);
+    0
+}
+
+/// How often this thread has passed the environment's barrier.
+pub(super) fn barriers() -> usize {
+    BARRIERS.with(|count| count.load(SeqCst))
+}
+
+/// A structure of a world, valid as long as this lives; then it holds rubbish.
+pub(super) struct Lent {
+    members: NonNull<lsm_env>,
+    world: *mut Arc<Watched>,
+}
+
+impl Lent {
+    pub(super) fn new(world: &Arc<Watched>) -> Self {
+        let world = Box::into_raw(Box::new(Arc::clone(world)));
+        let members = lsm_env {
+            nByte: 264,
+            iVersion: 1,
+            pVfsCtx: world.cast(),
+            xFullpath: Some(full_path),
+            xOpen: Some(open),
+            xRead: Some(read),
+            xWrite: Some(write),
+            xTruncate: Some(truncate),
+            xSync: Some(sync),
+            xSectorSize: None,
+            xRemap: None,
+            xFileid: None,
+            xClose: Some(close),
+            xUnlink: Some(unlink),
+            xLock: Some(lock),
+            xTestLock: Some(test_lock),
+            xShmMap: Some(map),
+            xShmBarrier: Some(barrier),
+            xShmUnmap: Some(unmap),
+            pMemCtx: ptr::null_mut(),
+            xMalloc: Some(malloc),
+            xRealloc: super::copied().xRealloc,
+            xFree: Some(free),
+            xSize: None,
+            pMutexCtx: ptr::null_mut(),
+            xMutexStatic: Some(mutex_static),
+            xMutexNew: Some(mutex_new),
+            xMutexDel: Some(mutex_del),
+            xMutexEnter: Some(mutex_enter),
+            xMutexTry: Some(mutex_try),
+            xMutexLeave: Some(mutex_leave),
+            xMutexHeld: None,
+            xMutexNotHeld: None,
+            xSleep: Some(sleep),
+        };
+        let members = NonNull::from(Box::leak(Box::new(members)));
+        Lent { members, world }
+    }
+
+    pub(super) fn as_ptr(&self) -> *mut lsm_env {
+        self.members.as_ptr()
+    }
+
+    /// Changes the structure in place.
+    pub(super) fn change(&self, change: impl FnOnce(&mut lsm_env)) {
+        change(unsafe { &mut *self.members.as_ptr() });
+    }
+
+    pub(super) fn structure(&self) -> Structure {
+        unsafe { Structure::new(self.members) }
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        unsafe {
+            drop(Box::from_raw(self.members.as_ptr()));
+            drop(Box::from_raw(self.world));
+        }
+    }
+}
