@@ -32,7 +32,8 @@ impl Session {
         #[cfg(not(target_os = "wasi"))]
         {
             use signal_hook::consts::SIGINT;
-            let failed = |error| crate::failure::Failure::file("installing the Ctrl-C handler", error);
+            let failed =
+                |error| crate::failure::Failure::file("installing the Ctrl-C handler", error);
             let flag = &self.interrupted;
             signal_hook::flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(flag))
                 .map_err(failed)?;
