@@ -345,7 +345,7 @@ fn write_apart(core: &mut WriterCore, row: Row<'_>) -> Result<()> {
     outcome.map_err(|error| error.on(core.path()))
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_family = "wasm")))]
 mod tests {
     use super::*;
     use crate::{Database, Options};
