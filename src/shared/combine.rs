@@ -346,6 +346,7 @@ fn write_apart(core: &mut WriterCore, row: Row<'_>) -> Result<()> {
 }
 
 #[cfg(test)]
+#[cfg(not(target_family = "wasm"))]
 mod tests {
     use super::*;
     use crate::{Database, Options};
