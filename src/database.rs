@@ -331,7 +331,9 @@ impl Database {
     /// `Busy` while another checkpoint is written; `Io`.
     pub fn checkpoint(&self) -> Result<u64> {
         let shared = self.writable()?;
-        shared.checkpoint(&self.settings(), self.handle.busy_timeout)
+        let written = shared.checkpoint(&self.settings(), self.handle.busy_timeout)?;
+        // An empty database has a first checkpoint, too.
+        Ok(written.map_or(0, |bytes| bytes.max(1)))
     }
 
     /// Verifies the whole database: every page, record and pointer, the order of keys, and that

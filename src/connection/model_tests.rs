@@ -161,13 +161,20 @@ impl Side {
             change.of(&mut self.rows);
             return;
         }
-        change.of(&mut truth.rows);
+        self.rows.clone_from(&truth.rows);
+        change.of(&mut self.rows);
         self.committed(truth);
     }
 
+    /// What it sees now is committed.
     fn committed(&mut self, truth: &mut Truth) {
-        truth.version += 1;
-        self.rows.clone_from(&truth.rows);
+        if truth.rows == self.rows {
+            // Changes that came to nothing, or none.
+            truth.blurred_at = truth.version;
+        } else {
+            truth.rows.clone_from(&self.rows);
+            truth.version += 1;
+        }
         self.version = truth.version;
     }
 
@@ -195,13 +202,7 @@ impl Side {
         }
         self.levels.truncate(level);
         if level == 0 {
-            if truth.rows != self.rows {
-                truth.rows.clone_from(&self.rows);
-                self.committed(truth);
-            } else {
-                // Changes that came to nothing, or none.
-                truth.blurred_at = truth.version;
-            }
+            self.committed(truth);
         }
     }
 

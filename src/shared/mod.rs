@@ -180,6 +180,8 @@ pub(crate) struct Shared {
     observer: Option<Arc<dyn WorkObserver>>,
     /// Settings of the handle that opened the file: used by the final flush.
     settings: Settings,
+    /// A transaction relied on syncs, whatever the handle that opened the file wants.
+    relies_on_syncs: AtomicBool,
     /// Handles that are open.
     handles: AtomicUsize,
     /// Set once the final flush and checkpoint are done.

@@ -175,6 +175,7 @@ impl Shared {
             writer: Mutex::new(None),
             observer: options.on_work.clone(),
             settings: Settings::of(options),
+            relies_on_syncs: AtomicBool::new(false),
             handles: AtomicUsize::new(1),
             closed: AtomicBool::new(false),
             poisoned: OnceLock::new(),

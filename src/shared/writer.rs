@@ -20,6 +20,7 @@ use crate::sorted::{MergedCursor, ReadView};
 use crate::tree::{self, TreeMark, TreeWriter, UndoList};
 use crate::work::{WorkEvent, WorkKind};
 use std::ops::Bound;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -175,6 +176,9 @@ impl Shared {
             tree::discard_old(&mut header);
         }
         let reclaim = self.reclaimable(parts)?;
+        if settings.durability != Durability::None {
+            self.relies_on_syncs.store(true, Ordering::Relaxed);
+        }
         if settings.use_log {
             if parts.log.is_none() {
                 parts.log = Some(Box::new(LogWriter::new(self.open_log()?)));
