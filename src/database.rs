@@ -6,7 +6,7 @@ use crate::cursor::{Cursor, Iter};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::options::{Durability, Options};
-use crate::shared::{Settings, Shared};
+use crate::shared::{Row, Settings, Shared};
 use crate::snapshot::Snapshot;
 use crate::stats::{LogRecordInfo, PageInfo, Stats, Structure};
 use crate::transaction::WriteTransaction;
@@ -131,7 +131,7 @@ impl Database {
         })
     }
 
-    fn shared(&self) -> Result<&Arc<Shared>> {
+    pub(crate) fn shared(&self) -> Result<&Arc<Shared>> {
         let shared = &self.handle.shared;
         if self.handle.closed.load(Ordering::Acquire) {
             return Err(Error::misuse("the database is closed; open it again").on(&shared.path));
@@ -157,6 +157,10 @@ impl Database {
 
     fn change_settings(&self, change: impl FnOnce(&mut Settings)) {
         change(&mut self.handle.settings.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn write_row(&self, row: Row<'_>) -> Result<()> {
+        self.writable()?.write_row(self.settings(), self.handle.busy_timeout, row)
     }
 
     /// The value of `key`, if there is one.
@@ -221,12 +225,13 @@ impl Database {
         self.snapshot()?.cursor()
     }
 
-    /// Writes `key`, replacing any value it had, in a transaction of its own.
+    /// Writes `key`, replacing any value it had, in a transaction of its own. Threads that do this at
+    /// the same time under [`Durability::Full`] share one transaction and its sync.
     ///
     /// # Errors
     /// `Busy`, `Full`, `OutOfMemory`, `Io`, `ReadOnly`, `Poisoned`, `Misuse`.
     pub fn insert(&self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<()> {
-        self.write(|transaction| transaction.insert(key, value))
+        self.write_row(Row { key: key.as_ref(), value: Some(value.as_ref()) })
     }
 
     /// Removes `key`; it need not exist.
@@ -234,7 +239,7 @@ impl Database {
     /// # Errors
     /// As [`insert`](Self::insert).
     pub fn remove(&self, key: impl AsRef<[u8]>) -> Result<()> {
-        self.write(|transaction| transaction.remove(key))
+        self.write_row(Row { key: key.as_ref(), value: None })
     }
 
     /// Removes every key in `range`.
@@ -276,9 +281,11 @@ impl Database {
     /// Those of `body`, of [`begin`](Self::begin) and of [`WriteTransaction::commit`].
     pub fn write<T>(&self, body: impl FnOnce(&WriteTransaction) -> Result<T>) -> Result<T> {
         let transaction = self.begin()?;
-        let value = body(&transaction)?;
-        transaction.commit()?;
-        Ok(value)
+        match body(&transaction) {
+            Ok(value) => transaction.commit().map(|()| value),
+            // Whoever sees the error may tell of what `body` has read.
+            Err(error) => transaction.rollback().and(Err(error)),
+        }
     }
 
     /// Writes the in-memory trees to the file as a new top level.
@@ -324,7 +331,9 @@ impl Database {
     /// `Busy` while another checkpoint is written; `Io`.
     pub fn checkpoint(&self) -> Result<u64> {
         let shared = self.writable()?;
-        shared.checkpoint(&self.settings(), self.handle.busy_timeout)
+        let written = shared.checkpoint(&self.settings(), self.handle.busy_timeout)?;
+        // An empty database has a first checkpoint, too.
+        Ok(written.map_or(0, |bytes| bytes.max(1)))
     }
 
     /// Verifies the whole database: every page, record and pointer, the order of keys, and that

@@ -6,6 +6,7 @@
 use crate::env::{EnvError, FilePath};
 use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
 /// Result of a Siltstone call.
 pub type Result<T> = core::result::Result<T, Error>;
@@ -25,6 +26,12 @@ pub enum BusyRole {
     /// Another process has the file for itself, or has it open where it is wanted alone, or is just
     /// opening or closing it.
     OtherProcess,
+    /// The owner file says that an instance in a sandbox, which knows no locks, has the file for
+    /// itself; one that was killed leaves it behind.
+    OwnerFile {
+        /// Time since its last sign of life, if it tells.
+        idle: Option<Duration>,
+    },
     /// No reader slot is free.
     ReaderSlots,
     /// This handle still has open transactions, snapshots or cursors.
@@ -32,8 +39,8 @@ pub enum BusyRole {
 }
 
 impl BusyRole {
-    fn text(self) -> &'static str {
-        match self {
+    fn text(self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
             BusyRole::Writer => {
                 "another write transaction is open; wait for it or raise the busy timeout"
             }
@@ -46,14 +53,32 @@ impl BusyRole {
                 "another process has the database open in a way that excludes this one, or is just \
                  opening or closing it; close it there, or raise the busy timeout"
             }
+            BusyRole::OwnerFile { idle } => {
+                let seen =
+                    idle.map_or_else(String::new, |idle| format!(" (active {} ago)", ago(idle)));
+                return Cow::Owned(format!(
+                    "the owner file `-lock` beside the database says that somebody has it for \
+                     itself{seen}; if no such program runs any more, break the lock \
+                     (`siltstone unlock`)"
+                ));
+            }
             BusyRole::ReaderSlots => {
                 "no reader slot is free; close snapshots that are no longer needed"
             }
             BusyRole::OwnTransactions => {
                 "transactions, snapshots or cursors of this database are still open; drop them first"
             }
-        }
+        })
     }
+}
+
+/// A time for people: its largest unit, rounded down.
+fn ago(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let units = [(86_400, "days"), (3600, "hours"), (60, "minutes")];
+    let unit = units.into_iter().find(|(unit, _)| seconds >= 2 * unit);
+    let (unit, name) = unit.unwrap_or((1, "seconds"));
+    format!("{} {name}", seconds / unit)
 }
 
 /// Where damage was found.
@@ -343,5 +368,26 @@ impl std::error::Error for Error {
             ErrorKind::Io { source, .. } => Some(source),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_owner_file_is_told_with_its_age() {
+        for (seconds, text) in [
+            (0, "0 seconds"),
+            (119, "119 seconds"),
+            (120, "2 minutes"),
+            (3 * 3600 + 7, "3 hours"),
+            (5 * 86_400, "5 days"),
+        ] {
+            assert_eq!(ago(Duration::from_secs(seconds)), text);
+        }
+        let idle = Some(Duration::from_secs(7200));
+        let text = Error::busy(BusyRole::OwnerFile { idle }).to_string();
+        assert!(text.contains("active 2 hours ago") && text.contains("siltstone unlock"), "{text}");
     }
 }

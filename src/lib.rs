@@ -49,7 +49,8 @@
 //! * [`Durability`]: what survives power loss. [`Error`]: what failed, where, what to do.
 //! * [`Codec`] and [`codec`]: compressed and checksummed pages.
 //! * [`Stats`], [`Structure`], [`Database::check`]: looking inside.
-//! * [`observe_with_env`], [`lock_exclusively_with_env`]: from outside, without opening.
+//! * [`observe_with_env`], [`lock_exclusively_with_env`], [`break_lock_with_env`]: from outside, without
+//!   opening.
 //! * [`env`](mod@env): the traits through which the engine asks the world for files, locks and time; implement
 //!   them to run it anywhere.
 //!
@@ -124,8 +125,8 @@ pub use options::{
     Background, CodecFactory, CodecSource, Durability, Mapping, Options, Sharing, WorkObserver,
 };
 #[cfg(feature = "default-env")]
-pub use outside::{lock_exclusively, observe};
-pub use outside::{lock_exclusively_with_env, observe_with_env};
+pub use outside::{break_lock, lock_exclusively, observe};
+pub use outside::{break_lock_with_env, lock_exclusively_with_env, observe_with_env};
 #[cfg(feature = "default-env")]
 pub use recover::recover;
 pub use recover::{RecoverReport, recover_with_env};

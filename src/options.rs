@@ -5,6 +5,7 @@
 //! never silently ignored.
 
 use crate::codec::Codec;
+use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::format::geometry::{
     MAX_BLOCK_SIZE, MAX_PAGE_SIZE, MIN_BLOCK_SIZE, MIN_PAGE_SIZE, MIN_PAGES_PER_BLOCK,
@@ -63,9 +64,8 @@ pub enum Mapping {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Hash)]
 pub enum Sharing {
     /// Any number of processes, C lsm1 among them, read and write together, through shared memory
-    /// beside the file (`app.lsm-shm`). Where the world has none (sandboxes, browsers) the same as
-    /// [`Sharing::Exclusive`]; on file systems whose locks or maps do not reach everybody, as many
-    /// network file systems, an error.
+    /// beside the file (`app.lsm-shm`). An error where the world has none (sandboxes, browsers) and
+    /// on file systems whose locks or maps do not reach everybody, as many network file systems.
     #[default]
     Shared,
     /// This process alone, with any number of threads; others get `Busy`, and so does this one
@@ -134,7 +134,7 @@ pub struct Options {
     pub(crate) create: bool,
     pub(crate) create_new: bool,
     pub(crate) busy_timeout: Duration,
-    pub(crate) sharing: Sharing,
+    sharing: Option<Sharing>,
     /// The rules of a `Connection`: takes over the sharing mode the file is open in, and reads
     /// beside writers of this process without being in their way.
     pub(crate) low_level: bool,
@@ -163,7 +163,7 @@ impl Default for Options {
             create: true,
             create_new: false,
             busy_timeout: Duration::from_secs(5),
-            sharing: Sharing::Shared,
+            sharing: None,
             low_level: false,
             codec: None,
             codec_factory: None,
@@ -324,14 +324,15 @@ impl Options {
         self
     }
 
-    /// Who may use the file at the same time; default [`Sharing::Shared`]. All handles of one
-    /// process must ask for the same, else opening fails with `Misuse`.
+    /// Who may use the file at the same time; default [`Sharing::Shared`] where processes can share
+    /// memory, [`Sharing::Exclusive`] where they cannot: there, to ask for the former is `Misuse`.
+    /// All handles of one process must ask for the same, else opening fails with `Misuse`.
     ///
     /// Processes that share a file should have the same [`durability`](Self::durability) and
     /// [`use_log`](Self::use_log). The rest is in docs/sharing.md of the repository.
     #[must_use]
     pub fn sharing(mut self, sharing: Sharing) -> Self {
-        self.sharing = sharing;
+        self.sharing = Some(sharing);
         self
     }
 
@@ -355,6 +356,19 @@ impl Options {
     pub fn on_work(mut self, observer: Arc<dyn WorkObserver>) -> Self {
         self.on_work = Some(observer);
         self
+    }
+
+    /// How the file is shared in this world.
+    pub(crate) fn sharing_in(&self, env: &dyn Env) -> Result<Sharing> {
+        match (self.sharing, env.capabilities().multi_process) {
+            (Some(Sharing::Shared), false) => Err(Error::misuse(
+                "shared mode is not to be had here, where processes share no memory; open the \
+                 database in exclusive mode",
+            )),
+            (Some(sharing), _) => Ok(sharing),
+            (None, true) => Ok(Sharing::Shared),
+            (None, false) => Ok(Sharing::Exclusive),
+        }
     }
 
     /// Checks every value.
@@ -419,6 +433,27 @@ impl fmt::Debug for Options {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shared_mode_is_refused_where_there_is_none_before_any_file_is_touched() {
+        use siltstone_memory::{MemoryWorld, Settings};
+        let settings = Settings { shared_memory: false, ..Settings::default() };
+        let world = MemoryWorld::with(settings);
+        let shared = Options::new().sharing(Sharing::Shared);
+        let error = shared.open_with_env(world.process(), "a.lsm").unwrap_err();
+        assert_eq!((error.name(), error.code()), ("Misuse", 21));
+        assert!(world.files().is_empty());
+        // Unasked, it is what the world can do; asked for or not, all handles agree.
+        let process = world.process();
+        let one = Options::new().open_with_env(process.clone(), "a.lsm").unwrap();
+        let exclusive = Options::new().sharing(Sharing::Exclusive);
+        drop(exclusive.open_with_env(process, "a.lsm").unwrap());
+        one.close().unwrap();
+        let process = MemoryWorld::new().process();
+        let _one = Options::new().open_with_env(process.clone(), "a.lsm").unwrap();
+        shared.open_with_env(process.clone(), "a.lsm").unwrap();
+        assert_eq!(exclusive.open_with_env(process, "a.lsm").unwrap_err().name(), "Misuse");
+    }
 
     #[test]
     fn illegal_values_name_the_option() {

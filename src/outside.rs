@@ -2,8 +2,8 @@
 //! out.
 
 use crate::activity::Activity;
-use crate::env::{Env, FilePath};
-use crate::error::{IoContext, Result};
+use crate::env::{Env, EnvError, FilePath};
+use crate::error::{BusyRole, Error, IoContext, Result};
 use crate::shared::{self, ExclusiveLock};
 use std::path::Path;
 use std::sync::Arc;
@@ -59,6 +59,30 @@ pub fn lock_exclusively_with_env(
 ) -> Result<ExclusiveLock> {
     let path = canonical(&*env, path.as_ref())?;
     ExclusiveLock::take(env, &path, timeout).map_err(|error| error.on(&path))
+}
+
+/// Removes the owner file that a killed instance in a sandbox left beside the database `path`;
+/// tells whether there was one. Such instances know no locks: make sure that none runs any more, or
+/// two of them damage the file.
+///
+/// # Errors
+/// `Busy` if the owner is this process; `Io`, `ReadOnly`.
+#[cfg(feature = "default-env")]
+pub fn break_lock(path: impl AsRef<Path>) -> Result<bool> {
+    break_lock_with_env(crate::default_env::default_env()?, path)
+}
+
+/// As [`break_lock`], in any world.
+///
+/// # Errors
+/// As [`break_lock`].
+pub fn break_lock_with_env(env: Arc<dyn Env>, path: impl AsRef<Path>) -> Result<bool> {
+    let path = canonical(&*env, path.as_ref())?;
+    let broken = match env.break_owner(&path) {
+        Err(EnvError::Busy) => Err(Error::busy(BusyRole::OwnTransactions)),
+        outcome => outcome.during("removing the owner file"),
+    };
+    broken.map_err(|error| error.on(&path))
 }
 
 fn canonical(env: &dyn Env, path: &Path) -> Result<FilePath> {

@@ -163,10 +163,12 @@ impl WriteTransaction {
         self.core.into_inner().commit()
     }
 
-    /// Undoes everything.
+    /// Undoes everything. If another thread's commit which the transaction has seen still waits for
+    /// its sync, waits for that: what was read is safe from power loss afterwards. A transaction
+    /// that is merely dropped does not wait.
     ///
     /// # Errors
-    /// `Corrupt` if memory is damaged.
+    /// `Corrupt` if memory is damaged; `Io` if that sync fails, so that what was read is lost.
     pub fn rollback(self) -> Result<()> {
         self.core.into_inner().rollback()
     }

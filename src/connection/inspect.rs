@@ -34,8 +34,9 @@ impl Connection {
         self.idle()?.work(&settings, limit, timeout, &mut |_, _| true)
     }
 
-    /// Writes a checkpoint; see [`Database::checkpoint`](crate::Database::checkpoint). Cursors and a
-    /// transaction may be open. Nothing happens to a file whose codec is missing.
+    /// Writes a checkpoint; see [`Database::checkpoint`](crate::Database::checkpoint). Tells how many
+    /// bytes had been written to the file since the one before. Cursors and a transaction may be
+    /// open. Nothing happens to a file whose codec is missing.
     ///
     /// # Errors
     /// `Busy`, `ReadOnly`, `Full`, `Io`; `Misuse` if the connection is not open.
@@ -43,7 +44,7 @@ impl Connection {
         let (settings, timeout) = (self.settings.clone(), self.options.busy_timeout);
         match self.writable() {
             Err(error) if is_mismatch(&error) => Ok(0),
-            shared => shared?.checkpoint(&settings, timeout),
+            shared => Ok(shared?.checkpoint(&settings, timeout)?.unwrap_or(0)),
         }
     }
 

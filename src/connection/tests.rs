@@ -314,6 +314,13 @@ fn a_second_connection_takes_over_the_sharing_mode() {
 }
 
 #[test]
+fn a_connection_may_move_between_threads() {
+    fn may_move<T: Send>(_: &T) {}
+    let connection = Connection::new(MemoryWorld::new().process());
+    may_move(&connection);
+}
+
+#[test]
 fn wrong_states_are_misuse() {
     let world = MemoryWorld::new();
     let mut connection = Connection::new(world.process());

@@ -5,10 +5,10 @@
 //! from its start. The log and the shared memory go together or not at all: whoever finds the memory
 //! goes on in the log where it says.
 
-use super::Shared;
 use super::connect::{Held, Obstacle, disconnect, is_free, persist, take};
 use super::roles::Role;
 use super::view::old_tree_pending;
+use super::{Settings, Shared};
 use crate::env::{EnvError, LockId, LockMode};
 use crate::error::{BusyRole, Error, IoContext, Result};
 use crate::format::geometry::DATA_START;
@@ -92,9 +92,19 @@ impl Shared {
         shm.release(true)
     }
 
+    /// The settings for what is done last. What a transaction relied on being synced in the log is
+    /// synced in the file before the log goes.
+    fn final_settings(&self) -> Settings {
+        let mut settings = self.settings.clone();
+        if settings.durability == Durability::None && self.relies_on_syncs.load(Ordering::Relaxed) {
+            settings.durability = Durability::Normal;
+        }
+        settings
+    }
+
     /// Flushes and writes a checkpoint; with nobody else `alone`, removes the log and cuts the file.
     fn put_everything_on_disk(&self, alone: bool) -> Result<()> {
-        let timeout = self.busy_timeout;
+        let (timeout, settings) = (self.busy_timeout, self.final_settings());
         let _writer = self.borrow_role(Role::Writer, timeout)?;
         self.settle_group()?;
         if self.slots.is_some() {
@@ -108,10 +118,10 @@ impl Shared {
             old_tree_pending(&state.header, &state.snapshot) || state.header.live.node != 0
         };
         if trees {
-            self.flush_trees(&self.settings)?;
+            self.flush_trees(&settings)?;
         }
         if self.holds_anything() {
-            self.checkpoint(&self.settings, timeout)?;
+            self.checkpoint(&settings, timeout)?;
         }
         if !alone {
             return Ok(());
@@ -135,7 +145,7 @@ impl Shared {
         let log = self.log_path();
         match self.env.remove(&log) {
             Err(EnvError::NotFound) => Ok(()),
-            Ok(()) if self.settings.durability != Durability::None => {
+            Ok(()) if self.final_settings().durability != Durability::None => {
                 self.env.sync_directory(&log).during("syncing the directory after removing the log")
             }
             other => other.during("removing the log"),

@@ -5,9 +5,10 @@
 //! own; who finds neither readers nor writers is the first and recovers the database. In exclusive
 //! mode DMS2 is held exclusively for the whole life of the object, together with the first client
 //! lock, so that C's read-only clients see a live database and keep off the file.
+//! Instances in sandboxes know no locks; an owner file stands for those they would hold.
 //! Rules: docs/format-sharing.md, "Connecting".
 
-use crate::env::{Env, EnvError, File, LockId, LockMode};
+use crate::env::{Env, EnvError, File, FilePath, LockId, LockMode};
 use crate::error::{BusyRole, Error, IoContext, Result};
 use crate::options::Options;
 use crate::shm::Shm;
@@ -49,6 +50,19 @@ pub(super) fn persist<T>(
         }
         env.sleep(pause.min(left));
         pause = (pause * 2).min(PAUSES.1);
+    }
+}
+
+/// Waits until no owner file says that an instance without locks has the database for itself.
+pub(super) fn await_owner(env: &dyn Env, path: &FilePath, busy_timeout: Duration) -> Result<()> {
+    let mut found = None;
+    let outcome = persist(env, busy_timeout, || {
+        found = env.owner(path).during("reading the owner file")?;
+        Ok(if found.is_none() { Ok(()) } else { Err(Obstacle::Occupied) })
+    });
+    match found {
+        Some(owner) => Err(Error::busy(BusyRole::OwnerFile { idle: owner.idle })),
+        None => outcome,
     }
 }
 

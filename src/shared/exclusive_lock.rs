@@ -1,7 +1,7 @@
 //! Locking everybody out of a database without opening it: for programs that use the file but
 //! cannot lock it themselves, such as those in a sandbox. The locks are those of exclusive mode.
 
-use super::connect::{disconnect, lock_out_others};
+use super::connect::{await_owner, disconnect, lock_out_others};
 use crate::env::{Access, Env, File, FileId, FilePath};
 use crate::error::{BusyRole, Error, IoContext, Result};
 use crate::options::Options;
@@ -51,6 +51,7 @@ impl ExclusiveLock {
         let key = file.id().during("identifying the database file")?;
         let key = key.unwrap_or_else(|| FileId(path.as_bytes().to_vec()));
         let entry = Entry::new(&env, key)?;
+        await_owner(&*env, path, timeout)?;
         lock_out_others(&*env, &*file, &Options::new().busy_timeout(timeout))?;
         Ok(ExclusiveLock { file, _entry: entry })
     }

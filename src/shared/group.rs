@@ -81,14 +81,14 @@ impl CommitGroup {
     }
 
     /// A write transaction begins. Returns the header it must begin from unless that is the
-    /// published one. The writer role is held.
-    pub(super) fn begin(&self) -> Result<Option<TreeHeader>> {
+    /// published one, with what to wait by until it is. The writer role is held.
+    pub(super) fn begin(&self) -> Result<Option<(TreeHeader, Ticket)>> {
         let mut group = self.lock();
         if let Some(error) = &group.failed {
             return Err(Error::new(ErrorKind::Poisoned(error.to_string().into())));
         }
         group.in_transaction = true;
-        Ok(group.waiting.back().map(|newest| newest.header))
+        Ok(group.waiting.back().map(|newest| (newest.header, newest.ticket)))
     }
 }
 

@@ -11,6 +11,7 @@
 
 mod background;
 mod close;
+mod combine;
 mod connect;
 mod exclusive_lock;
 mod group;
@@ -41,6 +42,7 @@ use crate::pager::Pager;
 use crate::stats::RecoveryStats;
 use crate::work::{WorkEvent, WorkKind};
 use background::BackgroundThreads;
+use combine::Combiner;
 use group::CommitGroup;
 use guarded::Guarded;
 use read_only::Reader;
@@ -55,6 +57,7 @@ use view::{Latest, State};
 use writer::WriterParts;
 
 pub(crate) use close::log_failed_close;
+pub(crate) use combine::Row;
 pub(crate) use connect::lock_out_others;
 pub use exclusive_lock::ExclusiveLock;
 pub(crate) use inspect::{free_list, runs};
@@ -64,7 +67,7 @@ pub(crate) use view::View;
 pub(crate) use writer::WriterCore;
 
 /// Options that may differ from handle to handle and change while open.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
     pub(crate) durability: Durability,
     pub(crate) autoflush: u64,
@@ -86,6 +89,15 @@ pub(crate) struct WorkListener {
     keeps_events: AtomicBool,
     events: Mutex<Vec<WorkEvent>>,
 }
+
+// Settings are the same only if the same connection listens.
+impl PartialEq for WorkListener {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other)
+    }
+}
+
+impl Eq for WorkListener {}
 
 impl WorkListener {
     fn note(&self, event: WorkEvent, page_size: u64) {
@@ -159,6 +171,8 @@ pub(crate) struct Shared {
     /// The lock bytes of the roles; none where no other process can have the file open.
     role_locks: Option<RoleLocks>,
     background: BackgroundThreads,
+    /// Rows that wait for a thread that writes them.
+    combiner: Combiner,
     /// Commits that wait for a sync of the log.
     group: CommitGroup,
     /// Only touched by the holder of the writer role, so nobody ever waits here.
@@ -166,6 +180,8 @@ pub(crate) struct Shared {
     observer: Option<Arc<dyn WorkObserver>>,
     /// Settings of the handle that opened the file: used by the final flush.
     settings: Settings,
+    /// A transaction relied on syncs, whatever the handle that opened the file wants.
+    relies_on_syncs: AtomicBool,
     /// Handles that are open.
     handles: AtomicUsize,
     /// Set once the final flush and checkpoint are done.
@@ -202,6 +218,7 @@ impl Shared {
     /// Whether snapshots, iterators or a transaction are in use.
     pub(crate) fn in_use(&self) -> bool {
         self.roles.is_taken(roles::Role::Writer)
+            || self.combiner.is_busy()
             || self.group.is_waiting()
             || self.state.lock().has_readers()
             || self.slots.as_ref().is_some_and(|slots| slots.any_held())

@@ -41,7 +41,10 @@ fn may_be_passing(error: &Error) -> bool {
 
 fn look(env: &dyn Env, path: &FilePath, file: &dyn File) -> Result<Activity> {
     let locks = test_locks(file)?;
-    let presence = presence(&locks);
+    let presence = match presence(&locks) {
+        Presence::Nobody if owned(env, path)? => Presence::Exclusive,
+        presence => presence,
+    };
     let shm = match presence {
         Presence::Clients | Presence::Readers => attach(file)?,
         Presence::Nobody | Presence::Exclusive => None,
@@ -80,6 +83,11 @@ fn look(env: &dyn Env, path: &FilePath, file: &dyn File) -> Result<Activity> {
         file_bytes: file.known_size().during("reading the size of the file")?.unwrap_or(0),
         log_file_bytes: recovery::log_size(env, path)?,
     })
+}
+
+/// Whether an instance without locks has the file for itself.
+fn owned(env: &dyn Env, path: &FilePath) -> Result<bool> {
+    Ok(env.owner(path).during("reading the owner file")?.is_some())
 }
 
 fn test_locks(file: &dyn File) -> Result<Vec<LockActivity>> {

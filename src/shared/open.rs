@@ -5,7 +5,8 @@
 //! own. Which locks that takes is `connect`'s.
 
 use super::background::BackgroundThreads;
-use super::connect::{Neighbours, Obstacle, connect, lock_out_others, persist};
+use super::combine::Combiner;
+use super::connect::{Neighbours, Obstacle, await_owner, connect, lock_out_others, persist};
 use super::group::CommitGroup;
 use super::guarded::Guarded;
 use super::load::load;
@@ -37,6 +38,8 @@ const CLOSING_PAUSE: Duration = Duration::from_micros(200);
 impl Shared {
     /// The object of the file `name`, made if this process has none yet. Counts one handle.
     pub(crate) fn open(env: &Arc<dyn Env>, name: &[u8], options: &Options) -> Result<Arc<Shared>> {
+        // Before any file is touched.
+        options.sharing_in(&**env)?;
         let path = match env.canonical_path(name) {
             Ok(path) => path,
             Err(error) => {
@@ -95,7 +98,7 @@ impl Shared {
             let what = "create_new: the database exists and is open in this process";
             return Err(Error::new(ErrorKind::CannotOpen(what.into())));
         }
-        if self.sharing != options.sharing && !options.low_level {
+        if self.sharing != options.sharing_in(&*self.env)? && !options.low_level {
             return Err(Error::misuse(
                 "the database is open in this process in the other sharing mode; open it the same \
                  way everywhere",
@@ -122,7 +125,8 @@ impl Shared {
                 "the file was removed or replaced while it was being opened; open it again".into(),
             )));
         }
-        let sharing = options.sharing == Sharing::Shared && env.capabilities().multi_process;
+        await_owner(&**env, path, options.busy_timeout)?;
+        let sharing = options.sharing_in(&**env)? == Sharing::Shared;
         let opening = Opening { env, path, options };
         let opened = match (sharing, options.read_only) {
             (true, true) => return opening.read_only(file, key),
@@ -162,13 +166,16 @@ impl Shared {
             slots,
             reader: None,
             busy_timeout: options.busy_timeout,
-            sharing: options.sharing,
+            // Checked before.
+            sharing: options.sharing_in(&***env).unwrap_or_default(),
             role_locks,
             background: BackgroundThreads::default(),
+            combiner: Combiner::default(),
             group: CommitGroup::default(),
             writer: Mutex::new(None),
             observer: options.on_work.clone(),
             settings: Settings::of(options),
+            relies_on_syncs: AtomicBool::new(false),
             handles: AtomicUsize::new(1),
             closed: AtomicBool::new(false),
             poisoned: OnceLock::new(),
@@ -299,7 +306,9 @@ fn map_limit(options: &Options) -> u64 {
 
 fn cannot_open(error: EnvError, operation: &'static str) -> Error {
     match error {
-        EnvError::NotFound => Error::io(operation, error),
+        EnvError::Outside | EnvError::NoDirectory => {
+            Error::new(ErrorKind::CannotOpen(error.to_string().into()))
+        }
         EnvError::ReadOnly => Error::new(ErrorKind::ReadOnly(
             "no permission to write; open read-only, or check owner and mode".into(),
         )),

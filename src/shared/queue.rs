@@ -5,7 +5,7 @@
 //! may say that it is not tired as long as a thread of the engine's own is before it: nobody shall
 //! hear "busy" because of work in the background, which is done in short pieces.
 
-use super::wait::Wait;
+use super::wait::{KnownClock, Wait};
 use crate::env::Env;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,6 +30,7 @@ const PATIENCE: Duration = Duration::from_millis(5);
 #[derive(Debug, Default)]
 pub(super) struct FairQueue {
     line: Mutex<Line>,
+    clock: KnownClock,
 }
 
 #[derive(Debug, Default)]
@@ -74,7 +75,7 @@ impl FairQueue {
         let (called, woken) = (AtomicBool::new(false), Condvar::new());
         let place = Arc::new(Place { entrant, called, woken });
         line.waiting.push_back(Arc::clone(&place));
-        let mut wait = Wait::up_to(env, timeout);
+        let mut wait = Wait::up_to(env, timeout, &self.clock);
         loop {
             let outcome = wait.once(&self.line, line, &place.woken);
             let late = outcome.is_err();
@@ -84,7 +85,7 @@ impl FairQueue {
                 return true;
             }
             if late && is_patient(line.holder) {
-                wait = Wait::up_to(env, PATIENCE);
+                wait = Wait::up_to(env, PATIENCE, &self.clock);
             } else if late {
                 line.waiting.retain(|other| !Arc::ptr_eq(other, &place));
                 return false;
@@ -111,7 +112,7 @@ impl FairQueue {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_family = "wasm")))]
 mod tests {
     use super::*;
     use siltstone_memory::{MemoryWorld, Settings};

@@ -195,7 +195,7 @@ impl RoleLocks {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_family = "wasm")))]
 mod tests {
     use super::*;
     use crate::env::{Access, FilePath};

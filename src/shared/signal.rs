@@ -5,7 +5,7 @@
 //! come far enough. Nobody waits without an end, and nothing is called with the signal locked.
 
 use super::Settings;
-use super::wait::Wait;
+use super::wait::{KnownClock, Wait};
 use crate::env::Env;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,6 +18,7 @@ pub(super) struct Signal {
     for_thread: Condvar,
     /// A piece of work is done, or has failed, or the thread has ended.
     for_others: Condvar,
+    clock: KnownClock,
 }
 
 #[derive(Debug, Default)]
@@ -77,7 +78,7 @@ impl Signal {
     /// Waits up to `timeout` until `done`, which is asked after each piece of work. Ends early when
     /// the thread fails or ends.
     pub(super) fn wait_until(&self, env: &dyn Env, timeout: Duration, done: impl Fn() -> bool) {
-        let mut wait = Wait::up_to(env, timeout);
+        let mut wait = Wait::up_to(env, timeout, &self.clock);
         let mut word = self.word();
         loop {
             let seen = word.pieces;
@@ -125,7 +126,7 @@ impl Signal {
 
     /// For the thread: pauses, unless it shall end.
     pub(super) fn pause(&self, env: &dyn Env, duration: Duration) {
-        let mut wait = Wait::up_to(env, duration);
+        let mut wait = Wait::up_to(env, duration, &self.clock);
         let mut word = self.word();
         while !word.stop {
             match wait.once(&self.word, word, &self.for_thread) {

@@ -7,11 +7,17 @@
 //! that could wake anybody, all pauses are sleeps.
 
 use crate::env::Env;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// First and longest pause where waking is not certain.
 const PAUSES: (Duration, Duration) = (Duration::from_micros(50), Duration::from_millis(5));
+
+/// What waits at one place have learned about the clock of their world, so that not each of them
+/// begins with the shortest pause.
+#[derive(Debug, Default)]
+pub(super) struct KnownClock(AtomicBool);
 
 /// A wait with an end.
 #[derive(Debug)]
@@ -22,18 +28,20 @@ pub(super) struct Wait<'a> {
     threads: bool,
     /// The clock was seen to move while its world was not asked to sleep.
     real_clock: bool,
+    known: &'a KnownClock,
 }
 
 impl<'a> Wait<'a> {
     /// Waits up to `timeout` from now.
-    pub(super) fn up_to(env: &'a dyn Env, timeout: Duration) -> Self {
-        Self::until(env, env.now().saturating_add(timeout))
+    pub(super) fn up_to(env: &'a dyn Env, timeout: Duration, known: &'a KnownClock) -> Self {
+        Self::until(env, env.now().saturating_add(timeout), known)
     }
 
     /// Waits until the world's clock shows `deadline`.
-    pub(super) fn until(env: &'a dyn Env, deadline: Duration) -> Self {
+    pub(super) fn until(env: &'a dyn Env, deadline: Duration, known: &'a KnownClock) -> Self {
         let threads = env.capabilities().threads;
-        Wait { env, deadline, pause: PAUSES.0, threads, real_clock: false }
+        let pause = if known.0.load(Ordering::Relaxed) { PAUSES.1 } else { PAUSES.0 };
+        Wait { env, deadline, pause, threads, real_clock: false, known }
     }
 
     /// Waits once, with `guard` released meanwhile: until `woken` is signalled, or a pause is over.
@@ -62,6 +70,9 @@ impl<'a> Wait<'a> {
         self.pause = (self.pause * 2).min(PAUSES.1);
         let moved = self.env.now().saturating_sub(before);
         self.real_clock = self.threads && moved >= pause / 2;
+        if self.real_clock != self.known.0.load(Ordering::Relaxed) {
+            self.known.0.store(self.real_clock, Ordering::Relaxed);
+        }
         if let (false, Some(guard)) = (self.real_clock, asleep.take()) {
             drop(guard);
             self.env.sleep(pause.saturating_sub(moved));

@@ -367,14 +367,15 @@ impl Shared {
             let done = self.work(settings, limit, timeout, progress)?;
             report.bytes_written += done.bytes_written;
             report.finished = done.finished;
-            if self.checkpoint(settings, timeout)? == 0 || done.bytes_written == 0 {
+            if self.checkpoint(settings, timeout)?.is_none() || done.bytes_written == 0 {
                 return Ok(report);
             }
         }
     }
 
-    /// Writes a checkpoint, if there is a newer snapshot than the one on disk.
-    pub(crate) fn checkpoint(&self, settings: &Settings, timeout: Duration) -> Result<u64> {
+    /// Writes a checkpoint, if there is a newer snapshot than the one on disk. Tells how many
+    /// bytes it covers, `None` if there was none.
+    pub(crate) fn checkpoint(&self, settings: &Settings, timeout: Duration) -> Result<Option<u64>> {
         let role = self.borrow_role_patiently(Role::Checkpointer, timeout)?;
         self.checkpoint_as(&role, settings)
     }
@@ -384,14 +385,14 @@ impl Shared {
         &self,
         _role: &BorrowedRole<'_>,
         settings: &Settings,
-    ) -> Result<u64> {
+    ) -> Result<Option<u64>> {
         self.check_writable()?;
         let sync = settings.durability != Durability::None;
         let newest = self.refresh_for_checkpoint(sync).map_err(|error| error.on(&self.path))?;
         let (page, written_before) = {
             let state = self.state.lock();
             if state.meta_page != 0 && state.checkpoint_id >= newest.id {
-                return Ok(0);
+                return Ok(None);
             }
             (state.meta_page, state.checkpoint_pages)
         };
@@ -424,7 +425,7 @@ impl Shared {
             settings,
             WorkEvent { kind: WorkKind::Checkpoint, bytes, levels: self.level_count() },
         );
-        Ok(bytes.max(1))
+        Ok(Some(bytes))
     }
 
     /// Opens the log for writing, or creates it.
@@ -453,6 +454,6 @@ impl Shared {
     }
 }
 
-pub(super) fn ignore_busy(error: Error) -> Result<u64> {
-    if error.is_busy() { Ok(0) } else { Err(error) }
+pub(super) fn ignore_busy(error: Error) -> Result<Option<u64>> {
+    if error.is_busy() { Ok(None) } else { Err(error) }
 }

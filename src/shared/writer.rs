@@ -7,6 +7,7 @@
 
 mod ending;
 
+use super::group::Ticket;
 use super::roles::{Role, RoleGuard};
 use super::{Settings, Shared, View};
 use crate::env::FilePath;
@@ -19,6 +20,7 @@ use crate::sorted::{MergedCursor, ReadView};
 use crate::tree::{self, TreeMark, TreeWriter, UndoList};
 use crate::work::{WorkEvent, WorkKind};
 use std::ops::Bound;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -64,6 +66,7 @@ struct Begun {
     log_pointer: i64,
     discarded: bool,
     start: TreeMark,
+    below: Option<Ticket>,
 }
 
 #[derive(Debug)]
@@ -86,6 +89,8 @@ pub(crate) struct WriterCore {
     discarded: bool,
     /// The tree at the transaction's beginning.
     start: TreeMark,
+    /// What to wait by until the state it began from is safe and visible; `None` if it was.
+    below: Option<Ticket>,
     marks: Vec<Mark>,
     next_mark: u64,
     /// The committed state below, made when the transaction first reads.
@@ -119,7 +124,7 @@ impl Shared {
         let shm = || self.state.lock().shm.clone();
         let mut parts = parts.unwrap_or_else(|| WriterParts::new(shm()));
         match self.begin_with(&mut parts, &settings, from) {
-            Ok(Begun { header, log_pointer, discarded, start }) => Ok(WriterCore {
+            Ok(Begun { header, log_pointer, discarded, start, below }) => Ok(WriterCore {
                 role,
                 settings,
                 parts,
@@ -127,6 +132,7 @@ impl Shared {
                 log_pointer,
                 discarded,
                 start,
+                below,
                 marks: Vec::new(),
                 next_mark: 1,
                 base: None,
@@ -159,7 +165,7 @@ impl Shared {
         settings: &Settings,
         from: Option<&View>,
     ) -> Result<Begun> {
-        let unpublished = self.group.begin()?;
+        let (unpublished, below) = self.group.begin()?.unzip();
         let (mut header, log_pointer) =
             self.refresh_for_writing(unpublished, &mut parts.name_followed)?;
         if from.is_some_and(|view| !view.is_content_of(&header)) {
@@ -170,6 +176,9 @@ impl Shared {
             tree::discard_old(&mut header);
         }
         let reclaim = self.reclaimable(parts)?;
+        if settings.durability != Durability::None {
+            self.relies_on_syncs.store(true, Ordering::Relaxed);
+        }
         if settings.use_log {
             if parts.log.is_none() {
                 parts.log = Some(Box::new(LogWriter::new(self.open_log()?)));
@@ -194,7 +203,7 @@ impl Shared {
             // From here to the publication the next writer must repair if this one dies.
             parts.shm.set_writer_flag(true)?;
         }
-        Ok(Begun { header, log_pointer, discarded, start })
+        Ok(Begun { header, log_pointer, discarded, start, below })
     }
 
     /// Id and log offset of the checkpoint up to which log space may be used again.

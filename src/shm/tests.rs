@@ -5,6 +5,7 @@ use super::*;
 use crate::format::checkpoint::Checkpoint;
 use crate::format::tree_header::{TreeHeader, TreeRoot};
 
+#[cfg(not(target_family = "wasm"))]
 #[test]
 fn shared_memory_may_change_threads() {
     fn needs<T: Send + Sync + Clone>() {}

@@ -1,5 +1,6 @@
-//! Group commit: threads that commit under full durability share syncs of the log; nobody sees what
-//! is not durable, and a failed sync fails everybody it should have covered.
+//! Group commit: threads that commit under full durability share syncs of the log, and single rows
+//! their transaction as well; nobody sees what is not durable, and a failed sync fails everybody it
+//! should have covered.
 
 use siltstone::{Background, Database, Durability, Options, Result};
 use siltstone_env::EnvError;
@@ -121,6 +122,11 @@ impl Scene {
     }
 }
 
+/// Inserts in a transaction, which nobody else makes for this thread.
+fn transact(database: &Database, key: &str) -> Result<()> {
+    database.write(|transaction| transaction.insert(key, "value"))
+}
+
 fn keys(database: &Database) -> Vec<String> {
     let entries = database.iter().unwrap();
     entries.map(|entry| String::from_utf8(entry.unwrap().0).unwrap()).collect()
@@ -134,7 +140,7 @@ fn commits_that_are_written_during_a_sync_share_the_next_one() {
         scene.begin_sync(scope, "a");
         for key in keys {
             let database = &scene.database;
-            scope.spawn(move || database.insert(key, "value").unwrap());
+            scope.spawn(move || transact(database, key).unwrap());
         }
         scene.gate().wait_for(|gate| gate.writes == 8);
         // All records are written, and nobody sees any of them yet.
@@ -155,7 +161,7 @@ fn a_failed_sync_fails_all_it_should_have_covered() {
         let mut commits = vec![scene.begin_sync(scope, "a")];
         for key in ["b", "c", "d"] {
             let database = &scene.database;
-            commits.push(scope.spawn(move || database.insert(key, "value")));
+            commits.push(scope.spawn(move || transact(database, key)));
         }
         scene.gate().wait_for(|gate| gate.writes == 4);
         // One more is in the middle of its transaction.
@@ -201,7 +207,8 @@ fn a_successor_sees_what_waits_and_can_be_rolled_back() {
                 scope.spawn(move || transaction.commit().unwrap());
                 scene.gate().wait_for(|gate| gate.writes == committed);
             } else {
-                transaction.rollback().unwrap();
+                // Likewise: it has read what is not safe yet.
+                scope.spawn(move || transaction.rollback().unwrap());
             }
         }
         assert_eq!(scene.keys(), ["first"]);
@@ -211,6 +218,39 @@ fn a_successor_sees_what_waits_and_can_be_rolled_back() {
     assert_eq!(scene.keys(), ["a", "c", "first"]);
     scene.database.insert("e", "value").unwrap();
     assert_eq!(scene.found_after_power_cut()[0], ["a", "c", "e", "first"]);
+}
+
+#[test]
+fn a_transaction_that_has_read_what_was_lost_cannot_be_rolled_back_in_peace() {
+    let scene = Scene::new();
+    std::thread::scope(|scope| {
+        let first = scene.begin_sync(scope, "a");
+        let transaction = scene.database.begin().unwrap();
+        assert!(transaction.contains_key("a").unwrap());
+        scene.gate().open(Some(EnvError::Io(5)));
+        assert_eq!(first.join().unwrap().unwrap_err().code(), 10);
+        assert_eq!(transaction.rollback().unwrap_err().code(), 10);
+    });
+    assert_eq!(scene.keys(), ["first"]);
+}
+
+#[test]
+fn rows_that_are_written_during_a_sync_are_all_or_none_lost_with_it() {
+    for verdict in [None, Some(EnvError::Io(5))] {
+        let scene = Scene::new();
+        let outcomes: Vec<bool> = std::thread::scope(|scope| {
+            let mut commits = vec![scene.begin_sync(scope, "a")];
+            for key in ["b", "c", "d", "e", "f", "g", "h"] {
+                let database = &scene.database;
+                commits.push(scope.spawn(move || database.insert(key, "value")));
+            }
+            scene.gate().open(verdict);
+            commits.into_iter().map(|commit| commit.join().unwrap().is_ok()).collect()
+        });
+        assert_eq!(outcomes, [verdict.is_none(); 8]);
+        assert_eq!(scene.keys().len(), if verdict.is_none() { 9 } else { 1 });
+        assert_eq!(scene.found_after_power_cut(), [scene.keys(), scene.keys()]);
+    }
 }
 
 #[test]

@@ -11,6 +11,20 @@ fn survives(world: &MemoryWorld) {
     assert_eq!(database.get("key").unwrap(), Some(b"value".to_vec()));
 }
 
+/// The last checkpoint replaces a log that was synced, so it is synced too.
+#[test]
+fn closing_does_not_forget_that_durability_was_raised_since_the_opening() {
+    let world = MemoryWorld::new();
+    world.record();
+    let options = Options::new().durability(Durability::None);
+    let database = options.open_with_env(world.process(), "app.lsm").unwrap();
+    database.set_durability(Durability::Full);
+    database.insert("key", "value").unwrap();
+    survives(&world);
+    database.close().unwrap();
+    survives(&world);
+}
+
 #[test]
 fn a_failed_directory_sync_is_made_up_for() {
     for failing in 1..=2 {

@@ -2,7 +2,8 @@
 //! as damage is.
 //!
 //! By default the two smallest fixtures with data are damaged at every byte and others at samples;
-//! `SILTSTONE_HOSTILE=all` damages every byte of every fixture.
+//! `SILTSTONE_HOSTILE=all` damages every byte of every fixture, `SILTSTONE_HOSTILE=mid-merge,live-log`
+//! of these.
 
 #![allow(
     clippy::unwrap_used,
@@ -29,5 +30,10 @@ static ALLOCATOR: Counting = Counting;
 
 /// Whether everything is to be damaged.
 fn all() -> bool {
-    std::env::var("SILTSTONE_HOSTILE").is_ok_and(|value| value == "all")
+    chosen().is_some_and(|value| value == "all")
+}
+
+/// `all`, or the fixtures to be damaged at every byte.
+fn chosen() -> Option<String> {
+    std::env::var("SILTSTONE_HOSTILE").ok()
 }

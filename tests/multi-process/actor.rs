@@ -3,7 +3,7 @@
 
 use crate::history::History;
 use crate::plan::{Deed, Finish, Part, Plan, Role, World};
-use crate::process::{Kind, Life, Process, Reply, Trouble};
+use crate::process::{Kind, Life, Process, Reply, Trouble, Voice};
 use crate::protocol::{Ending, Request};
 use siltstone_tests::rng::Rng;
 use std::collections::BTreeMap;
@@ -43,7 +43,7 @@ impl Stage<'_> {
         self.over.load(Ordering::SeqCst)
     }
 
-    fn fail(&self, what: String) {
+    pub(crate) fn fail(&self, what: String) {
         self.over.store(true, Ordering::SeqCst);
         let mut failure = of(self.failure);
         if failure.is_none() {
@@ -51,19 +51,19 @@ impl Stage<'_> {
         }
     }
 
-    fn failed(&self) -> bool {
+    pub(crate) fn failed(&self) -> bool {
         of(self.failure).is_some()
     }
 }
 
 /// Why a process does nothing more.
-enum End {
+pub(crate) enum End {
     /// It is gone, as intended.
     Killed,
     Wrong(String),
 }
 
-type Step<T> = Result<T, End>;
+pub(crate) type Step<T> = Result<T, End>;
 
 /// One process.
 pub(crate) struct Actor<'a> {
@@ -77,6 +77,8 @@ pub(crate) struct Actor<'a> {
     pub(crate) held: BTreeMap<u32, (u32, Option<u32>)>,
     /// Whether the database is open in the process.
     pub(crate) open: bool,
+    /// Which of several threads; `None` while the process has one.
+    pub(crate) thread: Option<u32>,
 }
 
 impl Actor<'_> {
@@ -125,7 +127,11 @@ impl Actor<'_> {
                 self.open(process)?;
                 continue;
             }
-            let deed = self.part.role.deed(self.part.kind, self.stage.plan.mixed(), &mut self.rng);
+            if self.part.threads > 1 && self.rng.chance(50) {
+                self.crowd(process)?;
+                continue;
+            }
+            let deed = self.deed();
             self.act(process, deed)?;
         }
         let closes = match self.stage.plan.finish {
@@ -139,12 +145,17 @@ impl Actor<'_> {
         Ok(())
     }
 
+    /// What to do next.
+    pub(crate) fn deed(&mut self) -> Deed {
+        self.part.role.deed(self.part.kind, self.stage.plan.mixed(), &mut self.rng)
+    }
+
     fn is_c(&self) -> bool {
         self.part.kind == Kind::C
     }
 
     /// What a trouble means that is not simply `Busy`.
-    fn grave(&self, trouble: Trouble) -> End {
+    pub(crate) fn grave(&self, trouble: Trouble) -> End {
         match trouble {
             Trouble::Dead { killed: true, .. } => End::Killed,
             other => End::Wrong(other.to_string()),
@@ -152,7 +163,7 @@ impl Actor<'_> {
     }
 
     /// Asks; `None` if it was busy.
-    fn ask(&self, process: &mut Process, request: &Request) -> Step<Option<Reply>> {
+    fn ask(&self, process: &mut Voice, request: &Request) -> Step<Option<Reply>> {
         match process.ask(request) {
             Ok(reply) => Ok(Some(reply)),
             Err(trouble) if trouble.is_busy() => {
@@ -171,7 +182,7 @@ impl Actor<'_> {
         self.history().newest()
     }
 
-    fn open(&mut self, process: &mut Process) -> Step<()> {
+    fn open(&mut self, process: &mut Voice) -> Step<()> {
         let opened = self.ask(process, &Request::Open(self.part.opening.clone()));
         match opened {
             Ok(reply) => {
@@ -185,7 +196,7 @@ impl Actor<'_> {
         Ok(())
     }
 
-    fn close(&mut self, process: &mut Process) -> Step<()> {
+    fn close(&mut self, process: &mut Voice) -> Step<()> {
         self.release_all(process)?;
         if self.is_c() && self.stage.plan.c_never_closes {
             // Killed instead: W5.
@@ -206,14 +217,14 @@ impl Actor<'_> {
         }
     }
 
-    fn release_all(&mut self, process: &mut Process) -> Step<()> {
+    pub(crate) fn release_all(&mut self, process: &mut Voice) -> Step<()> {
         while let Some((slot, _)) = self.held.pop_first() {
             self.ask(process, &Request::Release(slot))?;
         }
         Ok(())
     }
 
-    fn act(&mut self, process: &mut Process, deed: Deed) -> Step<()> {
+    pub(crate) fn act(&mut self, process: &mut Voice, deed: Deed) -> Step<()> {
         // T1, T2: C neither writes nor works with an open cursor, and a new one would not see the
         // newest state.
         if self.is_c() && !matches!(deed, Deed::Look | Deed::Release | Deed::Pause) {
@@ -258,7 +269,7 @@ impl Actor<'_> {
         }
     }
 
-    fn transact(&mut self, process: &mut Process, ending: Ending) -> Step<()> {
+    fn transact(&mut self, process: &mut Voice, ending: Ending) -> Step<()> {
         let mixed = self.stage.plan.has_c();
         let changes = self.stage.world.changes(self.part.kind, mixed, &mut self.rng);
         let (tag, since) = {
@@ -285,7 +296,11 @@ impl Actor<'_> {
             history.refused(tag);
         } else {
             history.committed(serial, tag).map_err(End::Wrong)?;
-            self.stage.count(if self.is_c() { "committed by C" } else { "committed" });
+            self.stage.count(match (self.part.kind, self.thread) {
+                (Kind::C, _) => "committed by C",
+                (Kind::Siltstone, None) => "committed",
+                (Kind::Siltstone, Some(_)) => "committed by one of several threads",
+            });
         }
         history.committed(serial - 1, before).map_err(End::Wrong)
     }
@@ -294,7 +309,7 @@ impl Actor<'_> {
     /// whether it is wrong for good tells much about the cause.
     fn judge(
         &self,
-        process: &mut Process,
+        process: &mut Voice,
         request: &Request,
         mut reply: Reply,
         since: u32,
@@ -339,7 +354,7 @@ impl Actor<'_> {
         self.is_c() || self.rng.chance(50)
     }
 
-    fn scan(&mut self, process: &mut Process) -> Step<()> {
+    fn scan(&mut self, process: &mut Voice) -> Step<()> {
         let (since, backward) = (self.newest(), self.backward());
         let request = Request::Scan(backward);
         match self.ask(process, &request)? {
@@ -348,7 +363,7 @@ impl Actor<'_> {
         }
     }
 
-    fn get(&mut self, process: &mut Process) -> Step<()> {
+    fn get(&mut self, process: &mut Voice) -> Step<()> {
         let key = self.stage.world.key(&mut self.rng);
         let since = self.newest();
         if let Some(reply) = self.ask(process, &Request::Get(key.clone()))? {
@@ -357,7 +372,7 @@ impl Actor<'_> {
         Ok(())
     }
 
-    fn hold(&mut self, process: &mut Process) -> Step<()> {
+    fn hold(&mut self, process: &mut Voice) -> Step<()> {
         let limit = if self.is_c() { 1 } else { 3 };
         let Some(slot) = (0..limit).find(|slot| !self.held.contains_key(slot)) else {
             return Ok(());
@@ -369,7 +384,7 @@ impl Actor<'_> {
         Ok(())
     }
 
-    fn look(&mut self, process: &mut Process) -> Step<()> {
+    fn look(&mut self, process: &mut Voice) -> Step<()> {
         let slots: Vec<u32> = self.held.keys().copied().collect();
         if slots.is_empty() {
             return Ok(());

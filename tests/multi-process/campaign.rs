@@ -114,6 +114,7 @@ impl Campaign {
                     life,
                     held: BTreeMap::new(),
                     open: false,
+                    thread: None,
                 };
                 scope.spawn(|| actor.live(process));
             }

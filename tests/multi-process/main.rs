@@ -5,7 +5,8 @@
 //! | module | what |
 //! |---|---|
 //! | `rounds` | random rounds, by seed |
-//! | `campaign`, `plan`, `actor` | a database's rounds; what a seed decides; the life of a process |
+//! | `campaign`, `plan` | a database's rounds; what a seed decides |
+//! | `actor`, `crowd` | the life of a process; several threads of it |
 //! | `history` | what must have happened |
 //! | `process` | the driver's side of a process: requests, kill, stop, watchdog |
 //! | `server`, `store`, `siltstone_store`, `c_store`, `hooks` | the process's side |
@@ -54,6 +55,7 @@ siltstone_peer::peer_test!();
 mod actor;
 mod c_store;
 mod campaign;
+mod crowd;
 mod defects;
 mod forked;
 mod history;

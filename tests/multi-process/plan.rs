@@ -88,6 +88,8 @@ pub(crate) struct Part {
     pub(crate) kind: Kind,
     pub(crate) role: Role,
     pub(crate) opening: Opening,
+    /// How many threads use the database at the same time, now and then; C has one (L7).
+    pub(crate) threads: u32,
 }
 
 /// How a round ends for its processes.
@@ -196,7 +198,9 @@ impl World {
                 delays: if rng.chance(40) { rng.next_u64() | 1 } else { 0 },
                 ..self.opening.clone()
             };
-            parts.push(Part { kind, role, opening });
+            let several = kind == Kind::Siltstone && rng.chance(40);
+            let threads = if several { rng.between(2, 3) as u32 } else { 1 };
+            parts.push(Part { kind, role, opening, threads });
         }
         let read_only = parts.iter().any(|part| part.role == Role::ReadOnly);
         let c = parts.iter().any(|part| part.kind == Kind::C);

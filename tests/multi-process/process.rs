@@ -1,17 +1,19 @@
-//! The driver's side: starts a process, asks it, kills or stops it, and notices when it hangs.
+//! The driver's side: starts a process, asks it, kills or stops it, and notices when it hangs. Each of
+//! its threads has a voice of its own.
 
-use crate::protocol::{Request, Row};
+use crate::protocol::{Request, Row, addressed, addressee};
 use crate::server::{ASKED, READY};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Write};
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Which engine.
@@ -82,8 +84,8 @@ struct State {
 }
 
 impl Life {
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        of(&self.state)
     }
 
     fn signal(&self, signal: Signal) -> bool {
@@ -119,10 +121,25 @@ impl Life {
     }
 }
 
-/// A process. Dropping it kills it.
+/// Where to send what threads say; `None` once the process says nothing more.
+type Routes = Arc<Mutex<Option<HashMap<Option<u32>, Sender<String>>>>>;
+
+fn of<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A process. Dropping it kills it. What is asked of it itself, its first thread does.
 pub(crate) struct Process {
+    voice: Voice,
+    routes: Routes,
+}
+
+/// One thread of a process, as the driver speaks with it.
+pub(crate) struct Voice {
     life: Arc<Life>,
-    input: ChildStdin,
+    /// `None` is the first thread.
+    thread: Option<u32>,
+    input: Arc<Mutex<ChildStdin>>,
     output: Receiver<String>,
     begun: Instant,
     past: VecDeque<String>,
@@ -141,22 +158,60 @@ impl Process {
             .stderr(errors)
             .spawn()
             .unwrap();
-        let input = child.stdin.take().unwrap();
+        let input = Arc::new(Mutex::new(child.stdin.take().unwrap()));
         let stdout = child.stdout.take().unwrap();
         let (sender, output) = channel();
+        let routes: Routes = Arc::new(Mutex::new(Some(HashMap::from([(None, sender)]))));
+        let to = Arc::clone(&routes);
         std::thread::spawn(move || {
             for line in BufReader::new(stdout).lines() {
                 let Ok(line) = line else { break };
-                if sender.send(line).is_err() {
-                    break;
+                let (thread, line) = addressee(&line);
+                // Who does not listen any more has died with the driver's interest.
+                if let Some(sender) = of(&to).as_ref().and_then(|routes| routes.get(&thread)) {
+                    let _ = sender.send(line.to_owned());
                 }
             }
+            *of(&to) = None;
         });
         let state = Mutex::new(State { child, killed: false, ended: None });
         let life = Arc::new(Life { state });
-        Process { life, input, output, begun: Instant::now(), past: VecDeque::new() }
+        let (begun, past) = (Instant::now(), VecDeque::new());
+        Process { voice: Voice { life, thread: None, input, output, begun, past }, routes }
     }
 
+    /// Another thread of the process, which begins with the first request.
+    pub(crate) fn voice(&self, thread: u32) -> Voice {
+        let (sender, output) = channel();
+        if let Some(routes) = of(&self.routes).as_mut() {
+            routes.insert(Some(thread), sender);
+        }
+        Voice {
+            life: Arc::clone(&self.life),
+            thread: Some(thread),
+            input: Arc::clone(&self.input),
+            output,
+            begun: self.begun,
+            past: VecDeque::new(),
+        }
+    }
+}
+
+impl Deref for Process {
+    type Target = Voice;
+
+    fn deref(&self) -> &Voice {
+        &self.voice
+    }
+}
+
+impl DerefMut for Process {
+    fn deref_mut(&mut self) -> &mut Voice {
+        &mut self.voice
+    }
+}
+
+impl Voice {
     /// Waits until it is there.
     pub(crate) fn ready(&mut self) -> Result<(), Trouble> {
         while self.line(PATIENCE)? != READY {}
@@ -182,11 +237,12 @@ impl Process {
 
     fn send_line(&mut self, line: &str) -> Result<(), Trouble> {
         self.remember(line);
-        let line = format!("{line}\n");
-        match self.input.write_all(line.as_bytes()).and_then(|()| self.input.flush()) {
-            Ok(()) => Ok(()),
-            Err(_) => Err(self.dead()),
-        }
+        let line = addressed(self.thread, line) + "\n";
+        let sent = {
+            let mut input = of(&self.input);
+            input.write_all(line.as_bytes()).and_then(|()| input.flush())
+        };
+        sent.map_err(|_| self.dead())
     }
 
     /// Sends a request and waits for the answer.

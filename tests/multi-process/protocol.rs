@@ -9,6 +9,9 @@
 //! | `busy TEXT` | somebody else has what was needed, and kept it for the time allowed |
 //! | `err CODE TEXT` | failed |
 //! | `waiting TEXT` | stands still until the next line, which says how to go on |
+//!
+//! A line that begins with `@N` is for, or from, thread N of the process, which begins with its first
+//! request and uses the database that the process has open.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -122,6 +125,8 @@ pub(crate) enum Request {
     /// Answers the problems found, one in a line of text.
     Check,
     Close,
+    /// The thread ends.
+    Leave,
     /// Stands still right after taking a lock.
     StopAt(StopAt),
     /// Answers the lock calls that have succeeded so far, as `LOCK:MODE`.
@@ -160,6 +165,20 @@ impl Row {
             digest: u64::from_str_radix(words.next()?, 16).ok()?,
             bytes: words.next().and_then(unhex),
         })
+    }
+}
+
+/// `line` as thread `thread` of a process hears or says it.
+pub(crate) fn addressed(thread: Option<u32>, line: &str) -> String {
+    thread.map_or_else(|| line.to_owned(), |number| format!("@{number} {line}"))
+}
+
+/// The inverse: the thread, if the line names one, and the rest.
+pub(crate) fn addressee(line: &str) -> (Option<u32>, &str) {
+    let named = line.strip_prefix('@').and_then(|rest| rest.split_once(' '));
+    match named.and_then(|(number, rest)| Some((number.parse().ok()?, rest))) {
+        Some((number, rest)) => (Some(number), rest),
+        None => (None, line),
     }
 }
 
@@ -253,6 +272,7 @@ impl Request {
             Request::Compact => "compact".into(),
             Request::Check => "check".into(),
             Request::Close => "close".into(),
+            Request::Leave => "leave".into(),
             Request::StopAt(at) => format!("stop {} {} {}", at.lock, at.mode, at.skip),
             Request::LockCalls => "lockcalls".into(),
         }
@@ -300,6 +320,7 @@ impl Request {
             "compact" => Request::Compact,
             "check" => Request::Check,
             "close" => Request::Close,
+            "leave" => Request::Leave,
             "stop" => Request::StopAt(StopAt {
                 lock: words.number()?,
                 mode: words.number()?,
@@ -366,8 +387,12 @@ fn requests_survive_the_line() {
         Request::Look(2, true),
         Request::StopAt(StopAt { lock: 4, mode: 2, skip: 1 }),
         Request::LockCalls,
+        Request::Leave,
     ] {
         assert_eq!(Request::from_line(&request.to_line()), Some(request));
+    }
+    for thread in [None, Some(12)] {
+        assert_eq!(addressee(&addressed(thread, "scan 1")), (thread, "scan 1"));
     }
     for len in [0, SHORT, SHORT + 1] {
         let row = Row::new(b"key", &value(5, len));

@@ -53,7 +53,14 @@ fn random_processes_live_and_die_on_one_database() {
     let of = |what: &str| sum.get(what).copied().unwrap_or_default();
     if rounds >= 300 && only.is_none() && std::env::var_os("SILTSTONE_MIX").is_none() {
         assert!(3 * of("rounds with C and Siltstone") >= rounds, "a third is mixed: {sum:?}");
-        for what in ["committed", "committed by C", "killed", "stops", "states read by C"] {
+        for what in [
+            "committed",
+            "committed by C",
+            "committed by one of several threads",
+            "killed",
+            "stops",
+            "states read by C",
+        ] {
             assert!(of(what) > 0, "nothing {what}: {sum:?}");
         }
     }

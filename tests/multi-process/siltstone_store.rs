@@ -154,6 +154,11 @@ impl Store for SiltstoneStore {
         Ok(self.database()?.check().map_err(refused)?.problems)
     }
 
+    fn another(&self) -> Outcome<Box<dyn Store + Send>> {
+        let database = Some(self.database()?.clone());
+        Ok(Box::new(SiltstoneStore { database, held: HashMap::new() }))
+    }
+
     fn close(&mut self) -> Outcome<()> {
         self.held.clear();
         match self.database.take() {

@@ -44,6 +44,8 @@ pub(crate) trait Store {
     fn compact(&mut self) -> Outcome<()>;
     fn check(&mut self) -> Outcome<Vec<String>>;
     fn close(&mut self) -> Outcome<()>;
+    /// The same open database, for another thread of the process.
+    fn another(&self) -> Outcome<Box<dyn Store + Send>>;
 }
 
 /// Sorts before every other key.

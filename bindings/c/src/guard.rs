@@ -95,7 +95,7 @@ pub(crate) unsafe fn enter(
         return LSM_MISUSE;
     }
     let _inside = handle.step_inside();
-    if need == Need::Pages {
+    if need == Need::Pages && handle.lender.has_factory() {
         // SAFETY: nothing of the handle is borrowed, and it is the lender's.
         unsafe { find_hooks(db, handle) };
     }

@@ -18,6 +18,8 @@ pub mod extras;
 mod guard;
 pub mod handle;
 mod info;
+#[cfg(test)]
+mod tests;
 pub mod transaction;
 pub mod variadic;
 pub mod work;

@@ -80,10 +80,24 @@ impl Failure {
         }
     }
 
+    /// What kind of failure this is, in one word: hosts of components tell no exit status but 0 and 1.
+    fn name(&self) -> &'static str {
+        match self {
+            Failure::Engine(error) => error.name(),
+            Failure::File { .. } => "File",
+            Failure::Usage(_) => "Usage",
+            Failure::NotFound(_) => "NotFound",
+            Failure::Damaged => "Damaged",
+            Failure::Interrupted(_) => "Interrupted",
+            Failure::Child(_) | Failure::CannotRun { .. } => "CannotRun",
+            Failure::BrokenPipe => "BrokenPipe",
+        }
+    }
+
     /// Prints the message on stderr and gives the status.
     pub(crate) fn report(&self) -> ExitCode {
         if let Some(message) = self.message() {
-            output::complain(&one_line(&message));
+            output::complain(&format!("error[{}]: {}", self.name(), one_line(&message)));
         }
         ExitCode::from(self.status())
     }

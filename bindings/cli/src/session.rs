@@ -4,7 +4,6 @@ use crate::arguments::{Global, NewFile};
 use crate::failure::{Failure, Result};
 use crate::output::{self, Output};
 use crate::sizes;
-use signal_hook::consts::SIGINT;
 use siltstone::{Database, Options, Sharing, WorkEvent};
 use std::io::Write;
 use std::path::Path;
@@ -28,13 +27,17 @@ impl Session {
     }
 
     /// From now on the first Ctrl-C sets a flag, so that the command ends between transactions;
-    /// a second one ends the process at once.
+    /// a second one ends the process at once. Sandboxes know no Ctrl-C.
     pub(crate) fn catch_interrupt(&self) -> Result<()> {
-        let failed = |error| Failure::file("installing the Ctrl-C handler", error);
-        let flag = &self.interrupted;
-        signal_hook::flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(flag))
-            .map_err(failed)?;
-        signal_hook::flag::register(SIGINT, Arc::clone(flag)).map_err(failed)?;
+        #[cfg(not(target_os = "wasi"))]
+        {
+            use signal_hook::consts::SIGINT;
+            let failed = |error| Failure::file("installing the Ctrl-C handler", error);
+            let flag = &self.interrupted;
+            signal_hook::flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(flag))
+                .map_err(failed)?;
+            signal_hook::flag::register(SIGINT, Arc::clone(flag)).map_err(failed)?;
+        }
         Ok(())
     }
 
@@ -61,12 +64,14 @@ impl Session {
         let mut options = Options::new()
             .durability(global.durability.into())
             .busy_timeout(global.wait)
-            .sharing(if global.exclusive { Sharing::Exclusive } else { Sharing::Shared })
             .autoflush(global.autoflush)
             .autocheckpoint(global.autocheckpoint)
             .automerge(global.automerge)
             .cache_size(usize::try_from(global.cache_size).unwrap_or(usize::MAX))
             .memory_limit(global.memory_limit);
+        if global.exclusive {
+            options = options.sharing(Sharing::Exclusive);
+        }
         if let Some(codec) = global.codec.map(|codec| codec.codec()).transpose()?.flatten() {
             options = options.codec(codec);
         }

@@ -1,7 +1,7 @@
 //! How a write transaction ends: committed or undone, and what an open connection reads then.
 
 use super::{WriterCore, trace_failed_work};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::options::Durability;
 use crate::shared::View;
 use crate::shared::group::Ticket;
@@ -25,16 +25,25 @@ impl WriterCore {
     /// make the commit fail, which it is not part of: it is tried again, and reported, when the
     /// tree has grown further, at a flush and at close.
     pub(crate) fn commit(self) -> Result<()> {
-        self.commit_with(None)
+        self.commit_with(None, |_| ())
+    }
+
+    /// As `commit`; what came of it is told before the work.
+    pub(crate) fn commit_telling(self, tell: impl FnOnce(&Result<()>)) -> Result<()> {
+        self.commit_with(None, tell)
     }
 
     /// As `commit`; `view` becomes one of exactly the state the transaction leaves, if it can be
     /// had.
     pub(crate) fn commit_and_view(self, view: &mut Option<Arc<View>>) -> Result<()> {
-        self.commit_with(Some(view))
+        self.commit_with(Some(view), |_| ())
     }
 
-    fn commit_with(mut self, view: Option<&mut Option<Arc<View>>>) -> Result<()> {
+    fn commit_with(
+        mut self,
+        view: Option<&mut Option<Arc<View>>>,
+        tell: impl FnOnce(&Result<()>),
+    ) -> Result<()> {
         let mut outcome = self.try_commit();
         if outcome.is_err() {
             let _ = self.undo_all();
@@ -56,8 +65,9 @@ impl WriterCore {
             committed.ticket.map_or(Ok(()), |ticket| shared.wait_for_group(ticket))?;
             Ok(committed)
         });
-        let Committed { over, grown, discarded, .. } =
-            committed.map_err(|error| error.on(&shared.path))?;
+        let committed = committed.map_err(|error| error.on(&shared.path));
+        tell(&committed.as_ref().map(drop).map_err(Error::clone));
+        let Committed { over, grown, discarded, .. } = committed?;
         if discarded {
             shared.leave_hint();
         }
@@ -100,10 +110,14 @@ impl WriterCore {
         Ok(Committed { over, grown, ticket, discarded: self.discarded })
     }
 
-    /// Undoes the whole transaction.
+    /// Undoes the whole transaction. What it has read is safe from power loss afterwards.
     pub(crate) fn rollback(mut self) -> Result<()> {
-        let path = self.path().clone();
-        self.undo_all().map_err(|error| error.on(&path))
+        let (shared, below) = (Arc::clone(self.role.shared()), self.below);
+        let undone = self.undo_all();
+        drop(self);
+        undone
+            .and_then(|()| below.map_or(Ok(()), |ticket| shared.wait_for_group(ticket)))
+            .map_err(|error| error.on(&shared.path))
     }
 
     /// As `rollback`; `view` becomes one of the state before the transaction, if it can be had.

@@ -5,10 +5,14 @@
 
 mod build;
 mod fixtures;
+// The independent reader is another program, which sandboxes cannot run.
+#[cfg(not(target_family = "wasm"))]
 mod histories;
 mod hostile;
 mod merging;
+#[cfg(not(target_family = "wasm"))]
 mod store;
 mod support;
 mod trees;
+#[cfg(not(target_family = "wasm"))]
 mod worker;

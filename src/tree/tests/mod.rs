@@ -5,6 +5,7 @@ mod limits;
 mod model;
 mod recycling;
 mod repairs;
+#[cfg(not(target_family = "wasm"))]
 mod threads;
 mod vectors;
 

@@ -10,7 +10,6 @@ import lsm
 # The extension is linked with ours: only that has this function.
 library = ctypes.CDLL("liblsm.so.1")
 library.siltstone_version.restype = ctypes.c_char_p
-print("lsm-db", "on liblsm of Siltstone", library.siltstone_version().decode())
 with open("/proc/self/maps") as maps:
     loaded = {line.split()[-1] for line in maps if "liblsm" in line}
 assert len(loaded) == 1, loaded
@@ -83,14 +82,14 @@ def main(folder):
 
     # Work and numbers.
     database.flush()
-    database.work(complete=True)
-    database.checkpoint()
+    database.work(1, -1)
+    database.checkpoint(0)
     assert database.pages_written() > 0
     assert database.tree_size() == (0, 0)
     database.autoflush = 64
     assert database.autoflush == 64
     database.transaction_log = False
-    assert database.transaction_log is False
+    assert not database.transaction_log
     database.transaction_log = True
 
     # Another process on the same file.
@@ -112,7 +111,8 @@ def main(folder):
     single["a"] = "1"
     single.close()
     assert sorted(os.listdir(folder)) == ["database.lsm", "single.lsm", "small.lsm"]
-    print("all as it should be")
+    version = library.siltstone_version().decode()
+    print(f"lsm-db on liblsm of Siltstone {version}: all as it should be")
 
 
 if __name__ == "__main__":

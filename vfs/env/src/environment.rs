@@ -1,7 +1,7 @@
 //! A world.
 
 use crate::{
-    EnvError, File, FilePath, MaybeSync, RawMutex, Registry, Result, StdMutex, Task, Thread,
+    EnvError, File, FilePath, MaybeSync, Owner, RawMutex, Registry, Result, StdMutex, Task, Thread,
 };
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -76,6 +76,24 @@ pub trait Env: MaybeSync + Debug + 'static {
     /// `Io`.
     fn is_current(&self, _path: &FilePath, _file: &dyn File) -> Result<bool> {
         Ok(true)
+    }
+
+    /// Who has the database `path` for itself as its [owner file](crate::OwnerRecord) says; `None`
+    /// without such a file, and for its own owner. Default: the world knows no owner files.
+    ///
+    /// # Errors
+    /// `Io`, `ReadOnly`.
+    fn owner(&self, _path: &FilePath) -> Result<Option<Owner>> {
+        Ok(None)
+    }
+
+    /// Removes the owner file that a killed process left of the database `path`; tells whether there
+    /// was one. Default: there is none.
+    ///
+    /// # Errors
+    /// `Busy` if the owner is this process; `ReadOnly`, `NotAFile`, `Io`.
+    fn break_owner(&self, _path: &FilePath) -> Result<bool> {
+        Ok(false)
     }
 
     /// Removes a file's name. Open handles stay usable.

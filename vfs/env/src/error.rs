@@ -22,6 +22,21 @@ pub enum EnvError {
     /// The name is that of a directory, a device or anything else that is no regular file (14).
     #[error("not a regular file")]
     NotAFile,
+    /// The name leads out of the directories this program was given, as in a sandbox (14).
+    #[error(
+        "the name leads out of the directories this program was given; name a file below one of \
+         them, without `..`"
+    )]
+    Outside,
+    /// The program was given no directory at all (14).
+    #[error(
+        "this program was given no directory; start it with one (a preopened directory; wasmtime: \
+         --dir)"
+    )]
+    NoDirectory,
+    /// The file that says who owns the database was removed or replaced while it was in use (5).
+    #[error("the owner file was removed or replaced; somebody else may be using the database")]
+    Displaced,
     /// Memory could not be had (7).
     #[error("out of memory")]
     OutOfMemory,
@@ -51,12 +66,12 @@ impl EnvError {
     #[must_use]
     pub fn code(self) -> i32 {
         match self {
-            EnvError::Busy => 5,
+            EnvError::Busy | EnvError::Displaced => 5,
             EnvError::OutOfMemory => 7,
             EnvError::ReadOnly => 8,
             EnvError::Unsupported | EnvError::CannotShare | EnvError::Io(_) => 10,
             EnvError::Full => 13,
-            EnvError::NotAFile => 14,
+            EnvError::NotAFile | EnvError::Outside | EnvError::NoDirectory => 14,
             EnvError::Forked => 21,
             EnvError::NotFound => 266,
             EnvError::Code(code) => code,

@@ -5,7 +5,7 @@
 //! be stacked. Clock, sleep, mutex and registry pass unseen: they cannot fail.
 
 use siltstone_env::{
-    Access, Capabilities, Env, EnvError, File, FileId, FileMap, FilePath, LockId, LockMode,
+    Access, Capabilities, Env, EnvError, File, FileId, FileMap, FilePath, LockId, LockMode, Owner,
     RawMutex, Registry, Result, SharedChunk, SharedMemory, Task, Thread,
 };
 use std::fmt::Debug;
@@ -181,6 +181,14 @@ impl<H: Hook> Env for HookedEnv<H> {
     fn is_current(&self, path: &FilePath, file: &dyn File) -> Result<bool> {
         self.ask(Method::IsCurrent, path, 0)?;
         self.inner.is_current(path, file)
+    }
+
+    fn owner(&self, path: &FilePath) -> Result<Option<Owner>> {
+        self.inner.owner(path)
+    }
+
+    fn break_owner(&self, path: &FilePath) -> Result<bool> {
+        self.inner.break_owner(path)
     }
 
     fn remove(&self, path: &FilePath) -> Result<()> {

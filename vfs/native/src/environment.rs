@@ -8,13 +8,14 @@ use crate::names;
 use crate::sys;
 use crate::thread::NativeThread;
 use siltstone_env::{
-    Access, Capabilities, Env, EnvError, File, FilePath, Registry, Result, Task, Thread,
+    Access, Capabilities, Env, EnvError, File, FilePath, Owner, OwnerRecord, Registry, Result,
+    Task, Thread,
 };
 use std::fs::OpenOptions;
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Which kind of byte-range locks to ask the system for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -118,6 +119,13 @@ fn start() -> Instant {
     Instant::now()
 }
 
+/// Nanoseconds since 1970.
+#[allow(clippy::disallowed_methods, reason = "this is what a world's clock is made of")]
+fn wall_clock() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
 impl Env for NativeEnv {
     fn capabilities(&self) -> Capabilities {
         let mut capabilities = Capabilities::default();
@@ -167,6 +175,30 @@ impl Env for NativeEnv {
                 EnvError::NotFound => Ok(false),
                 error => Err(error),
             },
+        }
+    }
+
+    fn owner(&self, path: &FilePath) -> Result<Option<Owner>> {
+        self.same_process()?;
+        match open(&path.with_suffix(OwnerRecord::SUFFIX), Access::ReadOnly) {
+            Ok(file) => {
+                let mut bytes = Vec::new();
+                // What cannot be read is no less a warning.
+                let _ = file.take(OwnerRecord::BYTES as u64 + 1).read_to_end(&mut bytes);
+                Ok(Some(Owner::read(&bytes, wall_clock())))
+            }
+            Err(error) => match from_io(error) {
+                EnvError::NotFound => Ok(None),
+                error => Err(error),
+            },
+        }
+    }
+
+    fn break_owner(&self, path: &FilePath) -> Result<bool> {
+        match self.remove(&path.with_suffix(OwnerRecord::SUFFIX)) {
+            Ok(()) => Ok(true),
+            Err(EnvError::NotFound) => Ok(false),
+            Err(error) => Err(error),
         }
     }
 

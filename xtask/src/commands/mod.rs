@@ -18,6 +18,7 @@ mod soak;
 mod test;
 mod tsan;
 mod valgrind;
+mod wasi;
 
 use crate::tools::Outcome;
 
@@ -94,6 +95,16 @@ pub(crate) const TABLE: &[Command] = &[
         name: "tsan",
         about: "the tests with threads under ThreadSanitizer (nightly) [FILTER..]",
         run: tsan::run,
+    },
+    Command {
+        name: "wasi",
+        about: "engine and command inside runtimes of WASI [rounds [COUNT]]",
+        run: wasi::run,
+    },
+    Command {
+        name: "dist-wasi",
+        about: "the command for WASI, small, into target/dist/wasi",
+        run: wasi::dist,
     },
     Command {
         name: "bench",

@@ -3,7 +3,7 @@
 //! A step that cannot run here (no network for a toolchain, say) is skipped with one line that
 //! says why; a failing step does not stop the others, but the command.
 
-use super::{c_library, deny};
+use super::{c_library, deny, wasi};
 use crate::tools::{Outcome, answers, cargo, output, program, root, run as run_program, target};
 use std::time::Instant;
 
@@ -25,8 +25,14 @@ struct Step {
 const MSRV: &str = "1.90.0";
 
 /// What is published, dependencies first.
-const PUBLISHED: [&str; 5] =
-    ["siltstone-env", "siltstone-memory", "siltstone-native", "siltstone", "siltstone-cli"];
+const PUBLISHED: [&str; 6] = [
+    "siltstone-env",
+    "siltstone-memory",
+    "siltstone-native",
+    "siltstone-wasi",
+    "siltstone",
+    "siltstone-cli",
+];
 
 const FEATURES: [&str; 8] =
     ["", "default", "lz4", "zlib", "zstd", "checksum", "tracing", "metrics"];
@@ -43,6 +49,7 @@ const STEPS: &[Step] = &[
         about: "the engine for wasm32-unknown-unknown and wasm32-wasip1",
         run: wasm,
     },
+    Step { name: "wasi", about: "engine and command inside runtimes of WASI", run: run_wasi },
     Step { name: "cross", about: "the engine for macOS and Windows (check)", run: cross },
     Step { name: "msrv", about: "the oldest compiler promised", run: msrv },
     Step { name: "doc", about: "documentation, warnings denied", run: doc },
@@ -253,6 +260,10 @@ fn package() -> StepResult {
 fn run_c_library() -> StepResult {
     let skipped = c_library::check()?;
     if skipped.is_empty() { Ok(Ended::Passed) } else { Ok(Ended::Skipped(skipped.join("; "))) }
+}
+
+fn run_wasi() -> StepResult {
+    Ok(wasi::step()?.map_or(Ended::Passed, Ended::Skipped))
 }
 
 fn run_deny() -> StepResult {

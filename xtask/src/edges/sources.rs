@@ -33,9 +33,15 @@ const PLATFORM_NAMES: [&str; 17] = [
 const PLATFORM_CONFIGURATION: [&str; 6] =
     ["unix", "windows", "target_os", "target_family", "target_arch", "target_env"];
 
+/// Where the tests of a module need threads.
+const TESTS_WITH_THREADS: &str = "cfg(all(test, not(target_family = \"wasm\")))";
+
 /// Tests of the engine may use files and processes: they are no part of it.
 fn is_test(path: &str) -> bool {
-    path.contains("/tests/") || path.contains("test_") || path.ends_with("_tests.rs")
+    path.contains("/tests/")
+        || path.contains("test_")
+        || path.ends_with("_tests.rs")
+        || path.ends_with("/tests.rs")
 }
 
 /// Wrong places, as sentences.
@@ -78,9 +84,11 @@ fn platforms(text: &str) -> Vec<(usize, String)> {
                 parts.filter(|p| worlds.contains(p)).map(|p| (number, format!("std::{p}"))),
             );
         }
-        // `open` without a world exists where the default world does.
+        // `open` without a world exists where the default world does, tests with threads where there
+        // are threads.
         let configuration = line.find("cfg").and_then(|at| line.get(at..));
-        if let Some(configuration) = configuration.filter(|c| !c.contains("\"default-env\"")) {
+        let is_allowed = |c: &&str| c.contains("\"default-env\"") || c.contains(TESTS_WITH_THREADS);
+        if let Some(configuration) = configuration.filter(|c| !is_allowed(c)) {
             let words = configuration.split(|c: char| !c.is_alphanumeric() && c != '_');
             let named = words.filter(|word| PLATFORM_CONFIGURATION.contains(word));
             found.extend(named.map(|word| (number, format!("cfg({word})"))));
@@ -110,6 +118,7 @@ mod tests {
             "#[cfg(test)]",
             "// std::fs is not for us",
             "#[cfg(all(feature = \"default-env\", unix))]",
+            "#[cfg(all(test, not(target_family = \"wasm\")))]",
             "use std::{fmt, io};",
         ] {
             assert!(platforms(line).is_empty(), "{line}");

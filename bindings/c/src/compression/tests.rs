@@ -6,7 +6,6 @@ use super::{lsm_compress, lsm_compress_factory};
 use crate::codes::LSM_MISUSE;
 use crate::environment::Lender;
 use crate::handle::lsm_db;
-use siltstone::codec::Codec;
 use std::ffi::{c_char, c_int, c_uint, c_void};
 use std::ptr;
 use std::sync::Mutex;

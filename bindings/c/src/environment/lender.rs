@@ -163,6 +163,11 @@ impl Lender {
         drop(old);
     }
 
+    /// Whether there is a factory.
+    pub(crate) fn has_factory(&self) -> bool {
+        self.factory.borrow().is_some()
+    }
+
     /// Asks the factory, if any, to install hooks on `db` that fit a file with this id.
     ///
     /// # Safety
@@ -218,5 +223,8 @@ pub(crate) fn current_hooks(id: u32) -> Option<Arc<Hooks>> {
 
 /// Keeps the code of a hook that failed for the running call.
 pub(crate) fn remember_hook_code(code: c_int) {
-    with_current(|lender| Some(lender.hook_code.set(code)));
+    with_current(|lender| {
+        lender.hook_code.set(code);
+        Some(())
+    });
 }

@@ -12,7 +12,9 @@ use std::process::{Command, ExitStatus};
 ///
 /// The database itself is neither opened nor recovered: that is the program's part. Ends with the
 /// program's exit status, or 128 and the number of the signal that ended it. Ctrl-C and requests to
-/// end go to the program. Killing this command instead gives the lock back too early.
+/// end go to the program. Killing this command instead gives the lock back too early. The variable
+/// SILTSTONE_HOST_LOCK is set for the program: a host that passes it on spares its guest the owner
+/// file.
 #[derive(Debug, Args)]
 pub(crate) struct HoldLock {
     /// The database, which must exist
@@ -22,6 +24,10 @@ pub(crate) struct HoldLock {
     command: Vec<OsString>,
 }
 
+/// Tells a program in a sandbox, if its host passes the variable on, that it need not guard the
+/// database itself.
+const HOST_LOCK: &str = "SILTSTONE_HOST_LOCK";
+
 impl HoldLock {
     pub(super) fn run(&self, session: &mut Session) -> Result<()> {
         let Some((program, arguments)) = self.command.split_first() else {
@@ -29,7 +35,7 @@ impl HoldLock {
         };
         let _lock = siltstone::lock_exclusively(&self.file, session.global.wait)?;
         let mut command = Command::new(program);
-        command.args(arguments);
+        command.args(arguments).env(HOST_LOCK, "1");
         let status = run(command).map_err(|error| Failure::CannotRun {
             program: program.to_string_lossy().into_owned(),
             error,

@@ -11,6 +11,7 @@ mod delete_range;
 mod export;
 mod flush;
 mod get;
+#[cfg(not(target_os = "wasi"))]
 mod hold_lock;
 mod import;
 mod info;
@@ -20,6 +21,7 @@ mod pages;
 mod put;
 mod recover;
 mod scan;
+mod unlock;
 mod user_version;
 mod watch;
 mod work;
@@ -73,7 +75,10 @@ pub(crate) enum Command {
     UserVersion(user_version::UserVersion),
     /// Show who uses a database and what they do, live, without disturbing them
     Watch(watch::Watch),
+    /// Remove the owner file that a killed program in a sandbox left
+    Unlock(unlock::Unlock),
     /// Run a program while everybody else is locked out of a database
+    #[cfg(not(target_os = "wasi"))]
     HoldLock(hold_lock::HoldLock),
     /// Measure inserts, gets and scans on a scratch file
     Bench(bench::Bench),
@@ -104,6 +109,8 @@ impl Command {
             Command::Backup(command) => command.run(session),
             Command::UserVersion(command) => command.run(session),
             Command::Watch(command) => command.run(session),
+            Command::Unlock(command) => command.run(session),
+            #[cfg(not(target_os = "wasi"))]
             Command::HoldLock(command) => command.run(session),
             Command::Bench(command) => command.run(session),
         }

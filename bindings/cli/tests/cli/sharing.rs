@@ -2,6 +2,7 @@
 #![cfg(unix)]
 
 use crate::run::{Scratch, unchanged};
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -229,4 +230,35 @@ fn signals_reach_the_program_and_the_lock_lasts_as_long_as_it() {
     scratch.fails(&["put", "a.lsm", "a", "b", "--wait", "50ms"], 5, &["busy"]);
     child.stdin.take().unwrap().write_all(b"\n").unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn an_owner_file_keeps_everybody_off_until_it_is_broken() {
+    let scratch = Scratch::with_entries(10);
+    let owner = scratch.path("a.lsm-lock");
+    // As an instance in a sandbox leaves it whose clock stood still in 1970.
+    let mut record = b"SLTLOCK1".to_vec();
+    record.extend_from_slice(&[7; 8]);
+    record.extend_from_slice(&[0; 16]);
+    for bytes in [&record[..], b"", b"garbage"] {
+        fs::write(&owner, bytes).unwrap();
+        for arguments in [
+            vec!["get", "a.lsm", "k001"],
+            vec!["put", "a.lsm", "a", "b"],
+            vec!["check", "a.lsm", "--exclusive"],
+            vec!["hold-lock", "a.lsm", "--", "true"],
+        ] {
+            let arguments = [&["--wait", "0"], &arguments[..]].concat();
+            let words = ["error[Busy]", "a.lsm", "owner file", "siltstone unlock"];
+            unchanged(&owner, || scratch.fails(&arguments, 5, &words));
+        }
+        let presence = scratch.json(&["watch", "--once", "a.lsm"])["presence"].clone();
+        assert_eq!(presence, "exclusive");
+        assert_eq!(scratch.ok(&["unlock", "a.lsm"]), "owner file removed\n");
+        assert_eq!(scratch.json(&["unlock", "a.lsm"])["removed"], false);
+        assert_eq!(scratch.ok(&["get", "a.lsm", "k001"]), "v001");
+    }
+    // The age of the last sign of life is told.
+    fs::write(&owner, record).unwrap();
+    scratch.fails(&["get", "a.lsm", "k001", "--wait", "0"], 5, &["days ago"]);
 }
