@@ -90,9 +90,15 @@ unsafe extern "C" fn open(
     OK
 }
 
-unsafe extern "C" fn read(file: *mut lsm_file, at: c_longlong, out: *mut c_void, size: c_int) -> c_int {
+unsafe extern "C" fn read(
+    file: *mut lsm_file,
+    at: c_longlong,
+    out: *mut c_void,
+    size: c_int,
+) -> c_int {
     // SAFETY: the library passes its own file and a buffer of `size` bytes.
-    let (name, out) = unsafe { (name(file), std::slice::from_raw_parts_mut(out.cast(), size as usize)) };
+    let (name, out) =
+        unsafe { (name(file), std::slice::from_raw_parts_mut(out.cast(), size as usize)) };
     bytes(name, |bytes| {
         let there = bytes.get(at as usize..).unwrap_or_default();
         for (index, byte) in out.iter_mut().enumerate() {
@@ -102,9 +108,15 @@ unsafe extern "C" fn read(file: *mut lsm_file, at: c_longlong, out: *mut c_void,
     OK
 }
 
-unsafe extern "C" fn write(file: *mut lsm_file, at: c_longlong, data: *mut c_void, size: c_int) -> c_int {
+unsafe extern "C" fn write(
+    file: *mut lsm_file,
+    at: c_longlong,
+    data: *const c_void,
+    size: c_int,
+) -> c_int {
     // SAFETY: as for `read`.
-    let (name, data) = unsafe { (name(file), std::slice::from_raw_parts(data.cast::<u8>(), size as usize)) };
+    let (name, data) =
+        unsafe { (name(file), std::slice::from_raw_parts(data.cast::<u8>(), size as usize)) };
     bytes(name, |bytes| {
         let (at, end) = (at as usize, at as usize + data.len());
         bytes.resize(bytes.len().max(end), 0);
@@ -178,4 +190,3 @@ unsafe extern "C" fn shm_map(_: *mut lsm_file, _: c_int, _: c_int, _: *mut *mut 
 unsafe extern "C" fn shm_unmap(_: *mut lsm_file, _: c_int) -> c_int {
     OK
 }
-
