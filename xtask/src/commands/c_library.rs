@@ -87,12 +87,17 @@ fn virtual_table(libraries: &Path) -> Result<Option<String>, String> {
         return skip("no sqlite3 here: apt-get install sqlite3");
     }
     let folder = work_folder("virtual-table")?;
-    if let Err(reason) = super::debian::source_file(&folder, "sqlite3", "ext/lsm1/lsm_vtab.c") {
+    let files = ["ext/lsm1/lsm_vtab.c", "ext/lsm1/lsm.h"];
+    if let Err(reason) = super::debian::source_files(&folder, "sqlite3", &files) {
         return skip(&reason);
     }
+    with_header_of_c(&folder, libraries)?;
+    // Beside its own header it would include that.
+    let source = folder.join("lsm_vtab.c");
+    fs::copy(folder.join("ext/lsm1/lsm_vtab.c"), &source).map_err(|error| error.to_string())?;
     let mut compile = program("cc");
     compile.args(["-shared", "-fPIC", "-O1", "-g", "-o"]).arg(folder.join("lsm.so"));
-    compile.arg(folder.join("lsm_vtab.c")).arg("-I").arg(dist_c::folder().join("include"));
+    compile.arg(source).arg("-I").arg(dist_c::folder().join("include"));
     run_program(compile.arg("-L").arg(libraries).arg("-llsm"))?;
     let fresh = folder.join("fresh");
     let _ = fs::remove_dir_all(&fresh);
@@ -110,6 +115,15 @@ fn virtual_table(libraries: &Path) -> Result<Option<String>, String> {
         return Err(format!("diff tests/c/clients/vtab.expected {}", found.display()));
     }
     Ok(None)
+}
+
+/// What `tests/c/abi.c` says of our header is true of C's own.
+fn with_header_of_c(folder: &Path, libraries: &Path) -> Outcome {
+    let mut compile = program("cc");
+    compile.args(["tests/c/abi.c", "tests/c/support.c", "-I"]).arg(folder.join("ext/lsm1"));
+    compile.arg("-o").arg(folder.join("abi")).arg("-L").arg(libraries).arg("-llsm");
+    run_program(&mut compile)?;
+    run_in(folder, program(folder.join("abi")).env("LD_LIBRARY_PATH", libraries))
 }
 
 /// The Python package lsm-db, built on our library, with a script of ours and its own tests.

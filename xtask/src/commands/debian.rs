@@ -4,11 +4,10 @@ use crate::tools::{Outcome, program};
 use std::fs;
 use std::path::Path;
 
-/// Puts one file of a source package into a folder, unless it is there already. The error is a
+/// Puts files of a source package below a folder, unless they are there already. The error is a
 /// reason in one line.
-pub(super) fn source_file(folder: &Path, package: &str, file: &str) -> Outcome {
-    let name = file.rsplit('/').next().unwrap_or(file);
-    if folder.join(name).exists() {
+pub(super) fn source_files(folder: &Path, package: &str, files: &[&str]) -> Outcome {
+    if files.iter().all(|file| folder.join(file).exists()) {
         return Ok(());
     }
     let lists = sources()?;
@@ -41,13 +40,13 @@ pub(super) fn source_file(folder: &Path, package: &str, file: &str) -> Outcome {
         let path = entry.map_err(told)?.path();
         let is_source = path.to_string_lossy().contains(".orig.tar.");
         let mut tar = program("tar");
-        tar.arg("-xf").arg(&path).args(["--wildcards", "--strip-components"]);
-        tar.arg(file.split('/').count().to_string()).arg(format!("*/{file}")).current_dir(folder);
+        tar.arg("-xf").arg(&path).args(["--wildcards", "--strip-components=1"]);
+        tar.args(files.iter().map(|file| format!("*/{file}"))).current_dir(folder);
         if is_source && tar.status().is_ok_and(|status| status.success()) {
             return Ok(());
         }
     }
-    Err(format!("there is no {file} in the sources of {package}"))
+    Err(format!("the sources of {package} have no {}", files.join(", ")))
 }
 
 /// The system's own package sources, with sources instead of binaries: file names and texts.
