@@ -92,9 +92,8 @@ impl Cursors {
         }
     }
 
-    /// As `tree_changed`; the change is a new one, not the undoing of others.
-    pub(super) fn tree_written(&mut self) {
-        self.tree_changed();
+    /// Something was written that is newer than what cursors still show of a rollback.
+    pub(super) fn forget_kept(&mut self) {
         if self.open > 0 {
             self.places.iter_mut().flatten().for_each(|position| position.kept = None);
         }

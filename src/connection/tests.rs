@@ -166,6 +166,23 @@ fn a_rollback_shows_under_a_cursor_once_it_moves() {
     }
 }
 
+#[test]
+fn what_a_cursor_shows_can_be_written() {
+    let world = MemoryWorld::new();
+    let mut connection = open(world.process());
+    connection.begin(1).unwrap();
+    put(&mut connection, "a", "undone");
+    let cursor = connection.open_cursor().unwrap();
+    connection.cursor(cursor).unwrap().first().unwrap();
+    connection.rollback(1).unwrap();
+    let position = connection.cursor(cursor).unwrap().value().unwrap().unwrap().to_vec();
+    connection.insert(b"b", &position).unwrap();
+    // It has been written over what the cursor kept.
+    assert_eq!(here(&mut connection, cursor).unwrap(), "a!");
+    connection.commit(0).unwrap();
+    assert_eq!(rest(&mut connection, cursor, true), "b=undone");
+}
+
 /// Two connections of one process, or of two.
 fn pair(world: &MemoryWorld, processes: bool) -> (Connection, Connection) {
     let first = world.process();

@@ -5,7 +5,7 @@
 
 use super::Connection;
 use crate::error::Result;
-use crate::shared::WriterCore;
+use crate::shared::{View, WriterCore};
 use std::sync::Arc;
 
 /// The open levels.
@@ -43,6 +43,13 @@ impl Levels {
     }
 }
 
+/// A write transaction that has begun.
+struct Begun {
+    writer: WriterCore,
+    /// What cursors have looked at before, as long as it is not given up.
+    from: Option<Arc<View>>,
+}
+
 impl Connection {
     /// How many levels are open; 0 if no transaction is.
     #[must_use]
@@ -64,7 +71,7 @@ impl Connection {
         }
         let mut writer = match self.writer.take() {
             Some(writer) => writer,
-            None => self.begin_writing()?,
+            None => self.begin_writing()?.writer,
         };
         let savepoint = writer.savepoint();
         self.writer = Some(writer);
@@ -172,16 +179,21 @@ impl Connection {
         self.change(|writer| writer.set_user_version(version))
     }
 
-    /// Makes a change, in a transaction of its own if none is open.
+    /// Makes a change, in a transaction of its own if none is open. What it is made of may be what
+    /// a cursor points to, so that is left in place until the change is made.
     fn change(&mut self, body: impl FnOnce(&mut WriterCore) -> Result<()>) -> Result<()> {
         self.writable()?;
         if let Some(writer) = &mut self.writer {
-            self.cursors.tree_written();
-            return body(writer).map_err(|error| error.on(writer.path()));
+            self.cursors.tree_changed();
+            let outcome = body(writer).map_err(|error| error.on(writer.path()));
+            self.cursors.forget_kept();
+            return outcome;
         }
-        let mut writer = self.begin_writing()?;
-        self.cursors.tree_written();
-        match body(&mut writer) {
+        let Begun { mut writer, from } = self.begin_writing()?;
+        let outcome = body(&mut writer);
+        drop(from);
+        self.cursors.forget_kept();
+        match outcome {
             Ok(()) => self.end_writing(writer, true),
             Err(error) => {
                 let error = error.on(writer.path());
@@ -193,28 +205,31 @@ impl Connection {
     }
 
     /// Begins a write transaction from what the cursors see.
-    fn begin_writing(&mut self) -> Result<WriterCore> {
+    fn begin_writing(&mut self) -> Result<Begun> {
         let (timeout, settings) = (self.options.busy_timeout, self.settings.clone());
         let from = self.view.take();
         let shared = self.ready()?;
         let begun = shared.begin_from(settings, timeout, from.as_deref());
-        let Some(from) = from else { return begun };
         let mut writer = match begun {
             Ok(writer) => writer,
             Err(error) => {
-                self.view = Some(from);
+                self.view = from;
                 return Err(error);
             }
         };
+        let Some(from) = from else { return Ok(Begun { writer, from: None }) };
         // The same content, but perhaps of a newer snapshot: an old tree may have become part of
         // it, which the transaction does not keep.
         let shared = Arc::clone(shared);
         self.cursors.tree_changed();
-        let base = shared.view().or_else(|_| {
+        let (base, from) = match shared.view() {
+            Ok(base) => (Ok(base), Some(from)),
             // There may be no reader slot but the one in use.
-            drop(from);
-            shared.view()
-        });
+            Err(_) => {
+                drop(from);
+                (shared.view(), None)
+            }
+        };
         match base {
             Ok(base) => writer.set_base(base),
             Err(error) => {
@@ -222,7 +237,7 @@ impl Connection {
                 return Err(error.on(&shared.path));
             }
         }
-        Ok(writer)
+        Ok(Begun { writer, from })
     }
 
     /// Ends a write transaction; open cursors go on with what it leaves.

@@ -8,6 +8,7 @@ use crate::guard::{Need, enter};
 use crate::handle::{State, lsm_db};
 use siltstone::WorkKind;
 use std::ffi::{CString, c_char, c_int, c_void};
+use std::io::Write;
 use std::ptr;
 
 type LogFunction = unsafe extern "C" fn(*mut c_void, c_int, *const c_char);
@@ -128,7 +129,10 @@ pub(crate) unsafe fn deliver(db: *mut lsm_db, handle: &lsm_db) {
     while let Some(delivery) = next_delivery(handle) {
         for (code, text) in &delivery.messages {
             match delivery.log {
-                LogHook::Default => eprintln!("lsm: ({code}) {}", text.to_string_lossy()),
+                LogHook::Default => {
+                    // Nobody has to have a standard error.
+                    let _ = writeln!(std::io::stderr(), "lsm: ({code}) {}", text.to_string_lossy());
+                }
                 LogHook::Set(None, _) => {}
                 // SAFETY: the caller of `lsm_config_log` promised that it may be called.
                 LogHook::Set(Some(function), context) => unsafe {

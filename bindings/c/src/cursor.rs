@@ -36,6 +36,34 @@ pub struct lsm_cursor {
 /// What empty keys and values point to.
 static EMPTY: u8 = 0;
 
+/// A copy of a key; short ones take no memory.
+enum Copied {
+    Short([u8; Self::SHORT], usize),
+    Long(Vec<u8>),
+}
+
+impl Copied {
+    const SHORT: usize = 64;
+
+    fn of(key: &[u8]) -> Self {
+        let mut short = [0; Self::SHORT];
+        match short.get_mut(..key.len()) {
+            Some(place) => {
+                place.copy_from_slice(key);
+                Copied::Short(short, key.len())
+            }
+            None => Copied::Long(key.to_vec()),
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Copied::Short(short, len) => short.get(..*len).unwrap_or_default(),
+            Copied::Long(long) => long,
+        }
+    }
+}
+
 /// Runs `body` on the engine's cursor.
 ///
 /// # Safety
@@ -137,10 +165,11 @@ pub unsafe extern "C" fn lsm_csr_seek(
                 1 => (Seek::AtLeast, Way::Forward),
                 _ => return Err(Failure::Misuse("there is no such seek mode")),
             };
-            let key = bytes(key, key_len)?;
+            // It may be what this cursor points to, and is about to let go of.
+            let key = Copied::of(bytes(key, key_len)?);
             own.way.set(way);
             own.fast.set(seek == Seek::AtMostFast);
-            engine.seek(key, seek)?;
+            engine.seek(key.bytes(), seek)?;
             Ok(())
         })
     }

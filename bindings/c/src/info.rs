@@ -100,11 +100,12 @@ unsafe extern "C" fn siltstone_c_info(
                     *argument(first.cast::<c_int>())? = count(state, kind)?;
                 }
                 TREE_SIZE => {
-                    let old = argument(first.cast::<c_int>())?;
-                    let live = argument(second.cast::<c_int>())?;
+                    // One after the other: nothing keeps the caller from naming one place twice.
+                    let (old, live) = (first.cast::<c_int>(), second.cast::<c_int>());
+                    argument(live)?;
                     let sizes = state.connection.tree_sizes()?;
-                    *old = kilobytes(sizes.old);
-                    *live = kilobytes(sizes.live);
+                    *argument(old)? = kilobytes(sizes.old);
+                    *argument(live)? = kilobytes(sizes.live);
                 }
                 COMPRESSION_ID => {
                     *argument(first.cast::<c_uint>())? = state.connection.file_codec_id()?;
