@@ -112,8 +112,7 @@ impl FairQueue {
     }
 }
 
-#[cfg(test)]
-#[cfg(not(target_family = "wasm"))]
+#[cfg(all(test, not(target_family = "wasm")))]
 mod tests {
     use super::*;
     use siltstone_memory::{MemoryWorld, Settings};
