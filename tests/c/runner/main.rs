@@ -98,6 +98,7 @@ fn header_in_c_plus_plus() {
     }
     let program = libraries::work_folder().join("header");
     let mut compile = Command::new("c++");
+    compile.args(programs::flags());
     compile.args(["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-DWITH_SILTSTONE", "-I"]);
     compile.arg(libraries::include()).arg(programs_folder().join("header.cpp"));
     compile.arg("-o").arg(&program).arg(OURS.folder.join("liblsm.so.1"));

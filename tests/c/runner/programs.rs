@@ -34,7 +34,7 @@ pub(crate) fn cc() -> Command {
 }
 
 /// More flags for the compiler.
-fn flags() -> Vec<String> {
+pub(crate) fn flags() -> Vec<String> {
     let flags = var("SILTSTONE_C_FLAGS").unwrap_or_default();
     flags.split_whitespace().map(str::to_owned).collect()
 }

@@ -1,6 +1,9 @@
 //! What the fuzz targets share: repairing checksums, so that damage gets past them, and using a
 //! database whose bytes may be anything.
 
+pub mod c_api;
+pub mod c_world;
+
 use siltstone::format::checkpoint::{MAX_WORDS, checksum};
 use siltstone::format::log_record::{CHECKSUM_LEN, Checksum, MAX_HEAD_LEN, RecordHead, RecordKind};
 use siltstone::{Database, ErrorKind, Options, Result, WorkLimit};

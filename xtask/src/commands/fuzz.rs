@@ -41,7 +41,7 @@ fn seed() -> Outcome {
     let fixtures = root().join("tests/fixtures/c-lsm1");
     let corpus = root().join("tests/fuzz/corpus");
     let told = |error: std::io::Error| format!("seeding {}: {error}", corpus.display());
-    for target in ["log", "checkpoint", "page", "whole_file", "operations"] {
+    for target in ["log", "checkpoint", "page", "whole_file", "operations", "c_api"] {
         fs::create_dir_all(corpus.join(target)).map_err(told)?;
     }
     for seed in 1..=HISTORIES {
@@ -49,8 +49,11 @@ fn seed() -> Outcome {
             *state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             Some((*state >> 24) as u8)
         });
-        let path = corpus.join("operations").join(format!("random-{seed}"));
-        fs::write(path, bytes.collect::<Vec<u8>>()).map_err(told)?;
+        let bytes: Vec<u8> = bytes.collect();
+        for target in ["operations", "c_api"] {
+            let path = corpus.join(target).join(format!("random-{seed}"));
+            fs::write(path, &bytes).map_err(told)?;
+        }
     }
     for entry in fs::read_dir(&fixtures).map_err(told)? {
         let path = entry.map_err(told)?.path();

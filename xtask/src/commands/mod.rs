@@ -1,9 +1,13 @@
 //! The commands. To add one: a file with a `run`, a line in [`TABLE`].
 
+mod asan;
 mod bench;
+mod c_library;
 mod crash;
+mod debian;
 mod demo;
 mod deny;
+mod dist_c;
 mod edges;
 mod fuzz;
 mod hostile;
@@ -13,6 +17,7 @@ mod processes;
 mod soak;
 mod test;
 mod tsan;
+mod valgrind;
 mod wasi;
 
 use crate::tools::Outcome;
@@ -59,6 +64,16 @@ pub(crate) const TABLE: &[Command] = &[
         about: "20,000 rounds of real processes on one database, C among them [ROUNDS]",
         run: processes::run,
     },
+    Command {
+        name: "dist-c",
+        about: "the C library, its headers and a tarball, in dist",
+        run: dist_c::run,
+    },
+    Command {
+        name: "c-library",
+        about: "the C library before its users: C programs, sqlite3, Python",
+        run: c_library::run,
+    },
     Command { name: "crash", about: "1,000,000 crash images [COUNT]", run: crash::run },
     Command {
         name: "hostile",
@@ -95,5 +110,15 @@ pub(crate) const TABLE: &[Command] = &[
         name: "bench",
         about: "side by side with C lsm1 and others [processes|syscalls|count] [ARGUMENTS..]",
         run: bench::run,
+    },
+    Command {
+        name: "asan",
+        about: "the C programs under AddressSanitizer (nightly) [FILTER..]",
+        run: asan::run,
+    },
+    Command {
+        name: "valgrind",
+        about: "the C programs under valgrind [FILTER..]",
+        run: valgrind::run,
     },
 ];

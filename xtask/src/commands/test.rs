@@ -3,7 +3,7 @@
 //! A step that cannot run here (no network for a toolchain, say) is skipped with one line that
 //! says why; a failing step does not stop the others, but the command.
 
-use super::{deny, wasi};
+use super::{c_library, deny, wasi};
 use crate::tools::{Outcome, answers, cargo, output, program, root, run as run_program, target};
 use std::time::Instant;
 
@@ -54,6 +54,11 @@ const STEPS: &[Step] = &[
     Step { name: "msrv", about: "the oldest compiler promised", run: msrv },
     Step { name: "doc", about: "documentation, warnings denied", run: doc },
     Step { name: "package", about: "dry run of publishing", run: package },
+    Step {
+        name: "c-library",
+        about: "the C library before its users: C programs, sqlite3, Python",
+        run: run_c_library,
+    },
     Step {
         name: "deny",
         about: "licences, bans, sources (where cargo-deny is installed)",
@@ -250,6 +255,11 @@ fn package() -> StepResult {
     let outcome = run_program(&mut publish);
     let _ = std::fs::remove_dir_all(&folder);
     passed(outcome)
+}
+
+fn run_c_library() -> StepResult {
+    let skipped = c_library::check()?;
+    if skipped.is_empty() { Ok(Ended::Passed) } else { Ok(Ended::Skipped(skipped.join("; "))) }
 }
 
 fn run_wasi() -> StepResult {
