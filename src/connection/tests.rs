@@ -330,6 +330,7 @@ fn a_second_connection_takes_over_the_sharing_mode() {
     assert_eq!(rows(&mut first), "a=1");
 }
 
+#[cfg(not(target_family = "wasm"))]
 #[test]
 fn a_connection_may_move_between_threads() {
     fn may_move<T: Send>(_: &T) {}

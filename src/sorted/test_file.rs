@@ -29,11 +29,13 @@ impl MemoryFile {
     }
 
     /// Lets `count` more writes succeed.
+    #[cfg(not(target_family = "wasm"))]
     pub(crate) fn limit_writes(&self, count: u64) {
         self.writes_left.store(count, Ordering::Relaxed);
     }
 
     /// A copy of the content.
+    #[cfg(not(target_family = "wasm"))]
     pub(crate) fn content(&self) -> Vec<u8> {
         self.bytes.lock().unwrap().clone()
     }

@@ -5,8 +5,10 @@ use crate::history::History;
 use crate::plan::{Deed, Finish, Part, Plan, Role, World};
 use crate::process::{Kind, Life, Process, Reply, Trouble, Voice};
 use crate::protocol::{Ending, Request};
+use nix::sys::signal::Signal;
 use siltstone_tests::rng::Rng;
 use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -64,6 +66,9 @@ pub(crate) enum End {
 }
 
 pub(crate) type Step<T> = Result<T, End>;
+
+/// Counts processes of C that read from a mapping they had given up.
+pub(crate) const C_CRASHED: &str = "C crashed (N4)";
 
 /// One process.
 pub(crate) struct Actor<'a> {
@@ -158,6 +163,13 @@ impl Actor<'_> {
     pub(crate) fn grave(&self, trouble: Trouble) -> End {
         match trouble {
             Trouble::Dead { killed: true, .. } => End::Killed,
+            // To the others that is one kill more, which they must survive. `rounds` counts them.
+            Trouble::Dead { status: Some(status), .. }
+                if self.is_c() && status.signal() == Some(Signal::SIGSEGV as i32) =>
+            {
+                self.stage.count(C_CRASHED);
+                End::Killed
+            }
             other => End::Wrong(other.to_string()),
         }
     }
@@ -323,6 +335,11 @@ impl Actor<'_> {
         let Err(problem) = judged else { return judged.map_err(End::Wrong) };
         self.keep_evidence();
         let again = match process.ask(request) {
+            // Nobody knows now whether it was wrong for good.
+            Err(Trouble::Dead { killed: true, .. }) if self.is_c() => {
+                self.stage.count("misread by C, killed before it was asked again");
+                return Err(End::Killed);
+            }
             Err(trouble) => Err(trouble.to_string()),
             Ok(mut reply) => {
                 if backward {

@@ -39,6 +39,7 @@
 //! | N2 | to use the database without a map | `plan`: `plan` |
 //! | 20.2 | (it leaves pointers to what was merged away all the same: where C takes part, `check` may find those) | `plan`: `is_listed` |
 //! | N3 | (a scan may miss rows once; it is asked again, and must be right then) | `actor`: `judge` |
+//! | N4 | (a process may crash, seldom; to the others that is a kill) | `actor`: `grave` |
 //! | N1 | to checkpoint after less than a page | `plan`: `World` |
 
 #![allow(

@@ -1,7 +1,7 @@
 //! The rounds: `SILTSTONE_ROUNDS` of them (300 if nothing is said), `SILTSTONE_SEED` for one
 //! database again.
 
-use crate::actor::Tally;
+use crate::actor::{C_CRASHED, Tally};
 use crate::campaign::Campaign;
 use siltstone_tests::parallel::for_each_on;
 use siltstone_tests::variables::number;
@@ -51,6 +51,8 @@ fn random_processes_live_and_die_on_one_database() {
         panic!("{problem}");
     }
     let of = |what: &str| sum.get(what).copied().unwrap_or_default();
+    // Rarer than that, unless files are damaged, over which C crashes as well.
+    assert!(50 * of(C_CRASHED) <= rounds + 150, "C crashes too often: {sum:?}");
     if rounds >= 300 && only.is_none() && std::env::var_os("SILTSTONE_MIX").is_none() {
         assert!(3 * of("rounds with C and Siltstone") >= rounds, "a third is mixed: {sum:?}");
         for what in [

@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -242,7 +243,7 @@ class Faults(unittest.TestCase):
             )
             owner = self.path("file.lsm-lock")
             while not os.path.exists(owner) and first.poll() is None:
-                pass
+                time.sleep(0.01)
             for other in HOSTS:
                 self.fails(other, "Busy", 5, "get", "/data/file.lsm", "a", "--wait", "0")
                 self.fails(other, "Busy", 5, "put", "/data/file.lsm", "a", "b", "--wait", "0")
@@ -258,14 +259,14 @@ class Faults(unittest.TestCase):
 
     def test_lock_held_outside(self):
         path = self.make()
-        hold = [os.path.join(FOLDER, "siltstone"), "hold-lock", path, "--"]
+        hold = [os.path.join(FOLDER, "siltstone"), "hold-lock", "--wait", "0", path, "--"]
         for host in HOSTS:
             # Both runners pass their variables on, so the guest makes no owner file.
             with open(path + "-lock", "wb"):
                 pass
             self.assertEqual(self.guest(host, "get", "/data/file.lsm", "a", wrap=hold)[0], 5)
             os.remove(path + "-lock")
-            out = self.succeeds(host, "put", "/data/file.lsm", "a", "1", wrap=hold)
+            self.succeeds(host, "put", "/data/file.lsm", "a", "1", wrap=hold)
             self.assertEqual(self.succeeds(host, "get", "/data/file.lsm", "a", wrap=hold), "1")
             inner = [*hold, "sh", "-c", f"touch {path}-lock && exec \"$0\" \"$@\""]
             self.assertEqual(self.succeeds(host, "get", "/data/file.lsm", "a", wrap=inner), "1")

@@ -20,6 +20,8 @@ const BOUNDS = {
   'transaction of 100 inserts': { fd_pwrite: 1 },
   'full insert': { fd_pwrite: 1, fd_datasync: 1 },
 }
+// Beyond that, over all of them: the log lets its file grow ahead now and then.
+const UPKEEP = { 'full insert': { fd_pwrite: 4, fd_filestat_get: 1 } }
 const TOTALS = { 'open of a closed database': 20, 'first scan': 700 }
 
 const folder = mkdtempSync(join(tmpdir(), 'siltstone-calls-'))
@@ -80,7 +82,7 @@ for (const { what, count, calls } of sections.slice(0, -1)) {
     problems.push(`${what}: ${total} calls, at most ${TOTALS[what]}`)
   }
   for (const [name, number] of what in BOUNDS ? Object.entries(calls) : []) {
-    const bound = (BOUNDS[what][name] ?? 0) * count
+    const bound = (BOUNDS[what][name] ?? 0) * count + (UPKEEP[what]?.[name] ?? 0)
     if (number > bound) problems.push(`${what}: ${number} x ${name}, at most ${bound}`)
   }
 }

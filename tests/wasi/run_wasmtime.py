@@ -42,6 +42,8 @@ class Program:
     def __init__(self, path, fuel=False):
         config = wasmtime.Config()
         config.cache = True
+        # It would use files of its own, which limits on the size of files meet as well.
+        config.memory_init_cow = False
         config.consume_fuel = fuel
         self.fuel = fuel
         self.engine = wasmtime.Engine(config)

@@ -27,8 +27,10 @@ pub(crate) enum Failure {
     /// Ctrl-C; the text says what was kept (130).
     Interrupted(String),
     /// A program run for the user ended so; it has said itself what there was to say.
+    #[cfg_attr(target_os = "wasi", expect(dead_code, reason = "no programs are run there"))]
     Child(u8),
     /// A program could not be run: 127 if there is none of that name, else 126, as in shells.
+    #[cfg_attr(target_os = "wasi", expect(dead_code, reason = "no programs are run there"))]
     CannotRun {
         /// Its name.
         program: String,

@@ -1,7 +1,7 @@
 //! What every command has: global options, stdout, the Ctrl-C flag, and the ways to open a file.
 
 use crate::arguments::{Global, NewFile};
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
 use crate::output::{self, Output};
 use crate::sizes;
 use siltstone::{Database, Options, Sharing, WorkEvent};
@@ -32,7 +32,8 @@ impl Session {
         #[cfg(not(target_os = "wasi"))]
         {
             use signal_hook::consts::SIGINT;
-            let failed = |error| Failure::file("installing the Ctrl-C handler", error);
+            let failed =
+                |error| crate::failure::Failure::file("installing the Ctrl-C handler", error);
             let flag = &self.interrupted;
             signal_hook::flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(flag))
                 .map_err(failed)?;

@@ -106,11 +106,15 @@ impl From<Refusal> for EnvError {
 /// What a host answers.
 pub(crate) type Answer<T> = Result<T, Refusal>;
 
+/// How often a call is repeated before the host is taken to be unable to answer it.
+const MOST_ATTEMPTS: u32 = 10_000;
+
 /// Repeats a call the host interrupted.
 pub(crate) fn uninterrupted<T>(mut call: impl FnMut() -> Answer<T>) -> Answer<T> {
+    let mut attempt = 1;
     loop {
         match call() {
-            Err(Refusal::Interrupted) => {}
+            Err(Refusal::Interrupted) if attempt < MOST_ATTEMPTS => attempt += 1,
             answer => return answer,
         }
     }

@@ -85,7 +85,8 @@ pub fn content(seed: u64, count: u64) -> Content {
             Change::Insert(key, value) => drop(content.insert(key.into_bytes(), value)),
             Change::Remove(key) => drop(content.remove(key.as_bytes())),
             Change::RemoveRange(from, to) => {
-                content.retain(|key, _| *key < from.as_bytes() || *key >= to.as_bytes());
+                let outside = |key: &[u8]| key < from.as_bytes() || key >= to.as_bytes();
+                content.retain(|key, _| outside(key));
             }
         }
     }

@@ -63,6 +63,15 @@ fn a_host_that_writes_nothing_is_full_and_not_asked_for_ever() {
 }
 
 #[test]
+fn a_host_that_always_interrupts_is_given_up() {
+    let host = FakeHost::new();
+    let (_env, _path, file) = file_on(&host);
+    host.interrupt_every(1);
+    assert_eq!(file.write_at(0, b"abc"), Err(EnvError::Io(0)));
+    assert_eq!(file.size(), Err(EnvError::Io(0)));
+}
+
+#[test]
 fn a_write_that_fails_half_way_leaves_the_first_half() {
     let host = FakeHost::new();
     let (_env, _path, file) = file_on(&host);

@@ -21,6 +21,21 @@ fn refusal(members: lsm_env) -> Option<i32> {
     lender(&mut members).err()
 }
 
+/// A world, a structure of it, and who lends that.
+struct Scene {
+    lender: Lender,
+    lent: Lent,
+    world: Arc<Watched>,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let world = Arc::new(Watched::default());
+        let lent = Lent::new(&world);
+        Scene { lender: lender(lent.as_ptr()).unwrap(), lent, world }
+    }
+}
+
 /// The numbers of a world, which all go back to zero.
 fn counts(world: &Watched) -> [usize; 3] {
     let open = world.opened.load(SeqCst) - world.closed.load(SeqCst);
@@ -146,9 +161,7 @@ fn the_running_call_says_whose_structure_is_used() {
 
 #[test]
 fn unknown_codes_pass_through() {
-    let world = Arc::new(Watched::default());
-    let lent = Lent::new(&world);
-    let lender = lender(lent.as_ptr()).unwrap();
+    let Scene { lender, world, .. } = &Scene::new();
     let path = lender.env().canonical_path(b"file").unwrap();
     let file = lender.env().open(&path, Access::ReadWriteCreate).unwrap();
     for code in [1, 5, 7, 8, 10, 11, 13, 21, 50, 266, 4711, -3] {
@@ -159,9 +172,7 @@ fn unknown_codes_pass_through() {
 
 #[test]
 fn missing_permission_is_told_from_other_failures() {
-    let world = Arc::new(Watched::default());
-    let lent = Lent::new(&world);
-    let lender = lender(lent.as_ptr()).unwrap();
+    let Scene { lender, world, .. } = &Scene::new();
     let env = lender.env();
     let path = env.canonical_path(b"file").unwrap();
     let open = |access| env.open(&path, access).map(|_| ());
@@ -178,14 +189,12 @@ fn missing_permission_is_told_from_other_failures() {
     world.write_code.store(4711, SeqCst);
     assert_eq!(open(Access::ReadWrite), Err(EnvError::Code(4711)));
     open(Access::ReadOnly).unwrap();
-    assert_eq!(counts(&world), [0, 0, 0]);
+    assert_eq!(counts(world), [0, 0, 0]);
 }
 
 #[test]
 fn closing_drops_no_locks() {
-    let world = Arc::new(Watched::default());
-    let lent = Lent::new(&world);
-    let lender = lender(lent.as_ptr()).unwrap();
+    let Scene { lender, world, .. } = &Scene::new();
     let env = lender.env();
     let path = env.canonical_path(b"file").unwrap();
     let open = || env.open(&path, Access::ReadWriteCreate).unwrap();
@@ -205,14 +214,12 @@ fn closing_drops_no_locks() {
     assert_eq!(byte, [0], "what is parked is not another file");
     drop(fresh);
     drop(holder);
-    assert_eq!(counts(&world), [0, 0, 0]);
+    assert_eq!(counts(world), [0, 0, 0]);
 }
 
 #[test]
 fn memory_for_the_caller_is_the_callers() {
-    let world = Arc::new(Watched::default());
-    let lent = Lent::new(&world);
-    let lender = lender(lent.as_ptr()).unwrap();
+    let Scene { lender, lent, world } = &Scene::new();
     let text = lender.copy_out(b"1 2 3").unwrap();
     assert_eq!(unsafe { std::ffi::CStr::from_ptr(text) }, c"1 2 3");
     assert_eq!(world.allocated.load(SeqCst), 1);
@@ -225,9 +232,7 @@ fn memory_for_the_caller_is_the_callers() {
 
 #[test]
 fn threads_take_turns_in_a_file() {
-    let world = Arc::new(Watched::default());
-    let lent = Lent::new(&world);
-    let lender = lender(lent.as_ptr()).unwrap();
+    let Scene { lender, world, .. } = &Scene::new();
     let env = lender.env();
     let path = env.canonical_path(b"file").unwrap();
     let file = env.open(&path, Access::ReadWriteCreate).unwrap();
@@ -253,14 +258,12 @@ fn threads_take_turns_in_a_file() {
     });
     drop(mutex);
     drop(file);
-    assert_eq!(counts(&world), [0, 0, 0]);
+    assert_eq!(counts(world), [0, 0, 0]);
 }
 
 #[test]
 fn memory_stays_as_long_as_somebody_reads_it() {
-    let world = Arc::new(Watched::default());
-    let lent = Lent::new(&world);
-    let lender = lender(lent.as_ptr()).unwrap();
+    let Scene { lender, world, .. } = &Scene::new();
     let env = lender.env();
     let path = env.canonical_path(b"file").unwrap();
     let file = env.open(&path, Access::ReadWriteCreate).unwrap();
@@ -278,7 +281,7 @@ fn memory_stays_as_long_as_somebody_reads_it() {
     memory.release(true).unwrap();
     assert_eq!(memory.chunk(3).unwrap().words()[5].load(SeqCst), 0);
     drop(memory);
-    assert_eq!(counts(&world), [0, 0, 0]);
+    assert_eq!(counts(world), [0, 0, 0]);
 }
 
 #[test]

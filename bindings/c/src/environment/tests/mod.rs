@@ -7,6 +7,7 @@ mod conformance;
 mod default_functions;
 mod engine;
 mod forwarding;
+mod handles;
 mod lending;
 mod watched;
 

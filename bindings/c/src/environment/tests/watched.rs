@@ -10,7 +10,7 @@ use siltstone::env::{CHUNK_BYTES, HeapChunk, SharedChunk};
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
 /// One name's file.
@@ -18,7 +18,8 @@ use std::sync::{Arc, Mutex};
 struct Content {
     bytes: Mutex<Vec<u8>>,
     chunks: Mutex<BTreeMap<c_int, Arc<HeapChunk>>>,
-    locked: AtomicBool,
+    /// A bit for each lock that is held.
+    held: AtomicU64,
 }
 
 /// The environment and what it has seen.
@@ -48,7 +49,7 @@ struct WatchedFile {
     /// Where the path given to `xOpen` is, and what it was then.
     path: (*const c_char, CString),
     busy: AtomicBool,
-    locked: AtomicBool,
+    held: AtomicU64,
 }
 
 /// One function at a time.
@@ -115,7 +116,7 @@ unsafe extern "C" fn open(
         content,
         path: (path, name),
         busy: AtomicBool::new(false),
-        locked: AtomicBool::new(false),
+        held: AtomicU64::new(0),
     };
     unsafe { *out = Box::into_raw(Box::new(file)).cast() };
     0
@@ -125,7 +126,7 @@ unsafe extern "C" fn close(file: *mut lsm_file) -> c_int {
     drop(unsafe { WatchedFile::enter(file) });
     let file = unsafe { Box::from_raw(file.cast::<WatchedFile>()) };
     file.world.closed.fetch_add(1, SeqCst);
-    if file.content.locked.swap(false, SeqCst) && !file.locked.load(SeqCst) {
+    if file.content.held.swap(0, SeqCst) & !file.held.load(SeqCst) != 0 {
         file.world.locks_lost.fetch_add(1, SeqCst);
     }
     0
@@ -171,10 +172,16 @@ unsafe extern "C" fn sync(file: *mut lsm_file) -> c_int {
     0
 }
 
-unsafe extern "C" fn lock(file: *mut lsm_file, _: c_int, mode: c_int) -> c_int {
+unsafe extern "C" fn lock(file: *mut lsm_file, number: c_int, mode: c_int) -> c_int {
     let inside = unsafe { WatchedFile::enter(file) };
-    inside.0.content.locked.store(mode != 0, SeqCst);
-    inside.0.locked.store(mode != 0, SeqCst);
+    for held in [&inside.0.held, &inside.0.content.held] {
+        let bit = 1 << number;
+        if mode == 0 {
+            held.fetch_and(!bit, SeqCst)
+        } else {
+            held.fetch_or(bit, SeqCst)
+        };
+    }
     0
 }
 
