@@ -345,7 +345,8 @@ fn write_apart(core: &mut WriterCore, row: Row<'_>) -> Result<()> {
     outcome.map_err(|error| error.on(core.path()))
 }
 
-#[cfg(all(test, not(target_family = "wasm")))]
+#[cfg(test)]
+#[cfg(not(target_family = "wasm"))]
 mod tests {
     use super::*;
     use crate::{Database, Options};

@@ -195,7 +195,8 @@ impl RoleLocks {
     }
 }
 
-#[cfg(all(test, not(target_family = "wasm")))]
+#[cfg(test)]
+#[cfg(not(target_family = "wasm"))]
 mod tests {
     use super::*;
     use crate::env::{Access, FilePath};
