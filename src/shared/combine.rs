@@ -345,12 +345,8 @@ fn write_apart(core: &mut WriterCore, row: Row<'_>) -> Result<()> {
     outcome.map_err(|error| error.on(core.path()))
 }
 
-#[cfg(all(test, not(target_family = "wasm")))]
-#[allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "tests, which clippy does not see behind `all`"
-)]
+#[cfg(test)]
+#[cfg(not(target_family = "wasm"))]
 mod tests {
     use super::*;
     use crate::{Database, Options};

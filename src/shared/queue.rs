@@ -112,7 +112,8 @@ impl FairQueue {
     }
 }
 
-#[cfg(all(test, not(target_family = "wasm")))]
+#[cfg(test)]
+#[cfg(not(target_family = "wasm"))]
 mod tests {
     use super::*;
     use siltstone_memory::{MemoryWorld, Settings};

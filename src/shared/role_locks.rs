@@ -195,8 +195,8 @@ impl RoleLocks {
     }
 }
 
-#[cfg(all(test, not(target_family = "wasm")))]
-#[allow(clippy::unwrap_used, reason = "tests, which clippy does not see behind `all`")]
+#[cfg(test)]
+#[cfg(not(target_family = "wasm"))]
 mod tests {
     use super::*;
     use crate::env::{Access, FilePath};
