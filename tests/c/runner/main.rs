@@ -6,7 +6,12 @@
 //! `SILTSTONE_C_FLAGS` are more flags for the compiler (sanitizers), `SILTSTONE_C_RUNNER` a command
 //! that runs the programs (valgrind). With flags or a runner only our library is tested.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "tests fail by panicking, and watch the clock"
+)]
 
 mod libraries;
 mod programs;
