@@ -15,18 +15,13 @@ type LogFunction = unsafe extern "C" fn(*mut c_void, c_int, *const c_char);
 type WorkFunction = unsafe extern "C" fn(*mut lsm_db, *mut c_void);
 
 /// Who is told of messages.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) enum LogHook {
     /// Standard error.
+    #[default]
     Default,
     /// A function of the caller's, or nobody.
     Set(Option<LogFunction>, *mut c_void),
-}
-
-impl Default for LogHook {
-    fn default() -> Self {
-        LogHook::Default
-    }
 }
 
 /// Who is told of work.

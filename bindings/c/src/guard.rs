@@ -174,8 +174,8 @@ pub(crate) unsafe fn bytes<'a>(
 ) -> Result<&'a [u8], Failure> {
     match usize::try_from(len) {
         Ok(0) => Ok(&[]),
-        // SAFETY: the caller's promise.
         Ok(len) if !pointer.is_null() => {
+            // SAFETY: the caller's promise.
             Ok(unsafe { std::slice::from_raw_parts(pointer.cast(), len) })
         }
         Ok(_) => Err(Failure::Misuse("a key or value is NULL but has a length")),
