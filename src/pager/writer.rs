@@ -10,6 +10,7 @@ use crate::error::{Error, ErrorKind, IoContext, Place, Result};
 use crate::format::checkpoint::Segment;
 use crate::format::geometry::{BlockId, Geometry, PageId};
 use crate::freelist::Blocks;
+use std::sync::atomic::Ordering;
 
 /// Bytes gathered before they are written.
 const GATHER_BYTES: usize = 256 << 10;
@@ -131,6 +132,7 @@ impl<'a> PageWriter<'a> {
         content: &[u8],
         blocks: &mut Blocks,
     ) -> Result<PageId> {
+        self.pager.pages_written.fetch_add(1, Ordering::Relaxed);
         if self.geometry.compressed() {
             return self.append_record(content, blocks);
         }

@@ -40,7 +40,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::options::{Durability, Options, Sharing, WorkObserver};
 use crate::pager::Pager;
 use crate::stats::RecoveryStats;
-use crate::work::{WorkEvent, WorkKind};
+use crate::work::WorkEvent;
 use background::BackgroundThreads;
 use combine::Combiner;
 use group::CommitGroup;
@@ -100,16 +100,19 @@ impl PartialEq for WorkListener {
 impl Eq for WorkListener {}
 
 impl WorkListener {
-    fn note(&self, event: WorkEvent, page_size: u64) {
-        if matches!(event.kind, WorkKind::Flush | WorkKind::Merge) {
-            self.pages_written.fetch_add(event.bytes / page_size.max(1), Ordering::Relaxed);
-        }
+    fn note(&self, event: WorkEvent) {
         if self.keeps_events.load(Ordering::Relaxed) {
             self.events.lock().unwrap_or_else(PoisonError::into_inner).push(event);
         }
     }
 
-    /// Pages written by flushes and merges so far.
+    /// Counts pages that a session of work has stored.
+    fn count_pages(&self, pages: u64) {
+        self.pages_written.fetch_add(pages, Ordering::Relaxed);
+    }
+
+    /// Pages written by flushes and merges so far, those of b-trees among them, which the
+    /// checkpoint does not count.
     pub(crate) fn pages_written(&self) -> u64 {
         self.pages_written.load(Ordering::Relaxed)
     }
@@ -227,7 +230,7 @@ impl Shared {
 
     fn tell(&self, settings: &Settings, event: WorkEvent) {
         if let Some(listener) = &settings.listener {
-            listener.note(event, u64::from(self.pager.geometry().page_size()));
+            listener.note(event);
         }
         #[cfg(feature = "tracing")]
         tracing::debug!(kind = ?event.kind, bytes = event.bytes, levels = event.levels, "work");

@@ -77,6 +77,7 @@ impl Shared {
         };
         let mut worker =
             Worker::new(&self.pager, &snapshot.checkpoint, config, &mut in_use, no_reuse);
+        let before = self.pager.pages_written();
         let outcome = body(&mut worker, &shm, &header);
         let outcome = outcome.and_then(|value| {
             if worker.has_changed() {
@@ -88,6 +89,10 @@ impl Shared {
             }
             Ok(value)
         });
+        if let Some(listener) = &settings.listener {
+            // Nobody else in this process writes pages meanwhile: the role is held.
+            listener.count_pages(self.pager.pages_written().saturating_sub(before));
+        }
         if let Err(error) = &outcome
             && error.is_corrupt()
         {

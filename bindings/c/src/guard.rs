@@ -59,10 +59,10 @@ impl Failure {
     fn record(self, lender: &Lender, state: &mut State) -> c_int {
         let (code, text) = match self {
             Failure::Engine(error) => {
-                let hook = match error.kind() {
-                    ErrorKind::Codec(_) => lender.take_hook_code(),
-                    _ => None,
-                };
+                // A page that a hook cannot decompress is damage to the engine; to C it is the hook's code.
+                let hook = lender.take_hook_code().filter(|_| {
+                    matches!(error.kind(), ErrorKind::Codec(_) | ErrorKind::Corrupt { .. })
+                });
                 (hook.unwrap_or_else(|| code_of(&error)), error.to_string())
             }
             Failure::Misuse(what) => (LSM_MISUSE, format!("misuse: {what}")),

@@ -314,6 +314,11 @@ impl World {
                 _ => assert_eq!(lsm_checkpoint(handle.raw, null_mut()), OK),
             }
         }
+        // A flush empties the tree that others would have to build on.
+        let other = &mut self.handles[1 - index];
+        if other.view.is_some() && other.stale == Stale::No {
+            other.stale = Stale::Perhaps;
+        }
     }
 
     /// Asks for any information, and gives texts back.

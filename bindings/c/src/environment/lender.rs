@@ -182,7 +182,7 @@ impl Lender {
     }
 
     /// What a hook returned when it failed last, if one failed since this was asked last: the code
-    /// of a call that ended with `ErrorKind::Codec`.
+    /// of a call that ended with `ErrorKind::Codec` or `Corrupt`.
     pub(crate) fn take_hook_code(&self) -> Option<c_int> {
         Some(self.hook_code.take()).filter(|&code| code != 0)
     }
