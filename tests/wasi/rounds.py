@@ -130,6 +130,8 @@ def run(rounds, folder):
             elif last:
                 raise SystemExit(f"rounds: FAILED: the file is gone; seed {seed}")
             done += 1
+            if done % 1000 == 0:
+                print(f"rounds: {done} deaths, {time.monotonic() - begun:.0f} s", flush=True)
         counts["transactions"] += held
         shutil.rmtree(scratch)
         if given:

@@ -161,6 +161,34 @@ fn a_database_in_use_is_refused_and_untouched() {
 }
 
 #[test]
+fn an_owner_whose_lock_was_broken_writes_no_more() {
+    if !cfg!(target_os = "wasi") {
+        return;
+    }
+    let path = scratch("displaced").join("file.lsm");
+    let database = Options::new().open(&path).unwrap();
+    database.insert("a", "1").unwrap();
+    database.checkpoint().unwrap();
+    // As somebody does who takes it for dead.
+    let owner = PathBuf::from(format!("{}-lock", path.display()));
+    fs::remove_file(&owner).unwrap();
+    fs::write(&owner, "somebody else's").unwrap();
+    database.insert("b", "2").unwrap();
+    database.flush().unwrap();
+    let error = database.checkpoint().unwrap_err();
+    assert!(error.name() == "Io" && error.to_string().contains("owner file"), "{error}");
+    assert_eq!(database.insert("c", "3").unwrap_err().name(), "Poisoned");
+    drop(database);
+    assert_eq!(fs::read(&owner).unwrap(), b"somebody else's");
+    fs::remove_file(&owner).unwrap();
+    let database = Options::new().open(&path).unwrap();
+    let wanted = [("a", "1"), ("b", "2")].map(|(key, value)| (key.into(), value.into()));
+    compare(&database, &wanted.into()).unwrap();
+    database.close().unwrap();
+    fs::remove_dir_all(path.parent().unwrap()).unwrap();
+}
+
+#[test]
 fn shared_mode_is_refused_where_there_is_none() {
     let path = scratch("shared").join("file.lsm");
     let outcome = Options::new().sharing(Sharing::Shared).open(&path);
