@@ -1,6 +1,6 @@
 //! Work on request, and looking inside.
 
-use super::{Connection, is_mismatch};
+use super::{Connection, is_mismatch, not_open};
 use crate::error::Result;
 use crate::stats::{PageInfo, RecoveryStats, Stats, Structure};
 use crate::work::{WorkLimit, WorkReport};
@@ -118,11 +118,12 @@ impl Connection {
     /// # Errors
     /// As [`stats`](Self::stats), but not `Mismatch`.
     pub fn file_codec_id(&mut self) -> Result<u32> {
-        if let Some(missing) = self.missing_codec()? {
-            return Ok(missing);
+        let missing = self.missing_codec()?;
+        match (&self.shared, missing) {
+            // Also if another connection of this process has it open with a codec of its own.
+            (Some(shared), _) => shared.file_codec_id().map_err(|error| error.on(&shared.path)),
+            (None, missing) => missing.ok_or_else(not_open),
         }
-        let shared = self.ready()?;
-        shared.file_codec_id().map_err(|error| error.on(&shared.path))
     }
 
     /// Page size and block size in bytes: those of the file once it is open.

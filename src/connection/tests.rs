@@ -406,6 +406,12 @@ fn codecs_can_be_set_when_the_file_is_open() {
     let mut connection = open(Arc::clone(&process) as Arc<dyn Env>);
     assert_eq!(connection.file_codec_id().unwrap(), 0);
     connection.set_codec(inverse(20001)).unwrap();
+    assert_eq!(rows(&mut connection), "");
+    // The first to have it open decides, but nothing is written yet.
+    let mut beside = open(Arc::clone(&process) as Arc<dyn Env>);
+    assert_eq!(beside.open_cursor().unwrap_err().code(), 50);
+    assert_eq!(beside.file_codec_id().unwrap(), 0);
+    beside.close().unwrap();
     put(&mut connection, "a", "1");
     connection.flush().unwrap();
     assert_eq!(connection.file_codec_id().unwrap(), 20001);
