@@ -7,6 +7,7 @@
 //! that runs the programs (valgrind). With flags or a runner only our library is tested.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+#![allow(clippy::disallowed_methods, reason = "a guard against programs that hang")]
 
 mod libraries;
 mod programs;
