@@ -18,7 +18,6 @@ mod programs;
 
 use libraries::{C, OURS, programs_folder};
 use programs::{Kind, Program, cc, run_to_the_end};
-use std::path::Path;
 use std::process::Command;
 
 /// Runs a program on C lsm1 and on ours, shared and static.
@@ -143,7 +142,7 @@ fn soname() {
     assert_eq!(name.map(str::trim), Some("liblsm.so.1"));
 }
 
-/// Whoever is shown a compiler's warning for our header did not write it.
+/// No compiler has anything to say about our headers.
 #[test]
 fn headers_without_warnings() {
     for (standard, header) in [("-std=c99", "lsm.h"), ("-std=c11", "siltstone.h")] {
@@ -159,5 +158,4 @@ fn headers_without_warnings() {
         compile.args(["-fsyntax-only", "-x", "c"]).arg(libraries::our_include().join(header));
         run_to_the_end(&mut compile);
     }
-    assert!(Path::new(&libraries::our_include()).join("lsm.h").is_file());
 }
