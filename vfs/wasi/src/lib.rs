@@ -1,6 +1,6 @@
 //! WASI world: files below the directories a host has opened for the program, in preview 1 and 2.
 //!
-//! [`WasiEnv::shared`] is the environment of this instance. WASI knows no file locks, so one instance
+//! `WasiEnv::shared` is the environment of this instance. WASI knows no file locks, so one instance
 //! has a database for itself: taking lsm1's lock DMS2 makes the owner file `<database>-lock`, which
 //! must not exist yet. Nothing else is locked, shared or mapped, and there are no threads.
 //!
