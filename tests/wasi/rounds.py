@@ -141,7 +141,8 @@ def run(rounds, folder):
     shown = ", ".join(f"{number} {what}" for what, number in counts.items())
     print(f"rounds: {done} deaths, seeds {first} to {seed - 1}, {seconds:.0f} s: {shown}")
     for what, number in counts.items():
-        if done >= 300 and number == 0:
+        # A guest that is not stopped in time is no failure, and rare.
+        if done >= 300 and number == 0 and what != "ended by themselves":
             raise SystemExit(f"rounds: FAILED: nothing counted as: {what}")
 
 
