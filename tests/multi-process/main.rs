@@ -23,7 +23,7 @@
 //!
 //! | defect | C is not asked | where |
 //! |---|---|---|
-//! | T0, 20.18 | for ranges whose bounds are keys (in rounds with C nobody is) | `plan`: `bound` |
+//! | T0, 20.18 | for ranges whose bounds are keys, or were bounds before (in rounds with C nobody is) | `plan`: `bound` |
 //! | T1, T12 | to repair with an old header or at a wrong number of chunks: told `BUSY` instead; everywhere else it repairs | `siltstone_peer::supervision` |
 //! | T2, K-3 | to write or work with an open cursor | `actor`: `act`; `c_store`: `idle` |
 //! | L8 | to read without a reader slot: the cursor is closed and opened again | `c_store`: `cursor` |

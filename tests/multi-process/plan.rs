@@ -222,12 +222,16 @@ impl World {
         key
     }
 
-    /// The bound of a range. For C never a key: it would damage the key (20.18, T0).
+    /// The bound of a range. Beside C never a key, nor the bound of an earlier range: it would damage
+    /// what the tree has there (20.18, T0).
     fn bound(&self, keys_too: bool, rng: &mut Rng) -> Vec<u8> {
         let mut key = self.key(rng);
         if !keys_too || rng.chance(60) {
             key.truncate(4);
             key.push(b'-');
+        }
+        if !keys_too {
+            key.extend(format!("{:016x}", rng.next_u64()).into_bytes());
         }
         key
     }
