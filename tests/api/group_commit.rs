@@ -148,7 +148,8 @@ fn commits_that_are_written_during_a_sync_share_the_next_one() {
         assert_eq!(scene.found_after_power_cut()[0], ["first"]);
         scene.gate().open(None);
     });
-    assert_eq!(scene.gate().syncs(), 2);
+    // Whoever has written last may come too late for the second one.
+    assert!((2..=3).contains(&scene.gate().syncs()));
     assert_eq!(scene.keys().len(), 9);
     assert_eq!(scene.found_after_power_cut(), [scene.keys(), scene.keys()]);
     scene.database.clone().close().unwrap();
