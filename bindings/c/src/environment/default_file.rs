@@ -88,10 +88,10 @@ fn open_for_writing(path: &FilePath) -> Result<Arc<dyn File>> {
     }
 }
 
-/// Offset and length, which C gives as signed numbers.
-fn place(offset: i64, length: c_int) -> Result<(u64, usize)> {
+/// Offset and length, which C gives as signed numbers, of bytes that must be somewhere.
+fn place(offset: i64, length: c_int, bytes: *const c_void) -> Result<(u64, usize)> {
     match (u64::try_from(offset), usize::try_from(length)) {
-        (Ok(offset), Ok(length)) => Ok((offset, length)),
+        (Ok(offset), Ok(length)) if length == 0 || !bytes.is_null() => Ok((offset, length)),
         _ => misuse(),
     }
 }
@@ -106,12 +106,9 @@ pub(super) unsafe extern "C" fn read(
     report(|| {
         // SAFETY: arguments are as in lsm.h.
         let file = unsafe { ours(file) }?;
-        let (offset, length) = place(offset, length)?;
+        let (offset, length) = place(offset, length, out)?;
         if length == 0 {
             return Ok(());
-        }
-        if out.is_null() {
-            return misuse();
         }
         // SAFETY: `out` has room for `length` bytes that nobody else uses now. They may never have
         // been written, so they are before they count as bytes.
@@ -133,12 +130,9 @@ pub(super) unsafe extern "C" fn write(
     report(|| {
         // SAFETY: arguments are as in lsm.h.
         let file = unsafe { ours(file) }?;
-        let (offset, length) = place(offset, length)?;
+        let (offset, length) = place(offset, length, bytes)?;
         if length == 0 {
             return Ok(());
-        }
-        if bytes.is_null() {
-            return misuse();
         }
         // SAFETY: `bytes` are `length` bytes that nobody changes now.
         file.file.write_at(offset, unsafe { slice::from_raw_parts(bytes.cast::<u8>(), length) })
@@ -150,7 +144,7 @@ pub(super) unsafe extern "C" fn truncate(file: *mut lsm_file, size: i64) -> c_in
     report(|| {
         // SAFETY: arguments are as in lsm.h.
         let file = unsafe { ours(file) }?;
-        file.file.truncate(place(size, 0)?.0)
+        file.file.truncate(place(size, 0, std::ptr::null())?.0)
     })
 }
 
