@@ -68,8 +68,8 @@ pub(crate) struct LogWriter {
     /// What `begin` found.
     before: LogState,
     stage: Stage,
-    /// Size of the file, once it was needed.
-    file_size: Option<u64>,
+    /// The file was at least this long when it was asked; others may have made it longer since.
+    file_size: u64,
 }
 
 /// How far the transaction is.
@@ -101,7 +101,7 @@ impl LogWriter {
             jumped: None,
             before: LogState::default(),
             stage: Stage::Idle,
-            file_size: None,
+            file_size: 0,
         }
     }
 
@@ -368,12 +368,17 @@ impl LogWriter {
 
     /// Lets the file end far behind the buffer: a sync of bytes that lie inside the file is much
     /// cheaper than one that must also make a new size safe. Zeros end the log for every reader.
-    /// What lies inside the file already is not touched; without room for it nothing happens.
+    /// What lies inside the file already is not touched, for it may be an older region of the log;
+    /// without room for zeros nothing happens.
     fn grow_with_zeros(&mut self) {
-        // Not every world can tell the size of a file.
-        let Some(size) = self.file_size.or_else(|| self.file.size().ok()) else { return };
         let (len, end) = (self.buffer.len(), self.position());
-        self.file_size = Some(size.max(end));
+        if end <= self.file_size {
+            return;
+        }
+        // Other processes write as well, so an older answer says too little. Not every world can
+        // tell the size of a file.
+        let Ok(size) = self.file.size() else { return };
+        self.file_size = size.max(end);
         if end <= size {
             return;
         }
@@ -381,7 +386,7 @@ impl LogWriter {
         self.buffer.resize(len + (goal - end) as usize, 0);
         let zeros = self.buffer.get(len..).unwrap_or_default();
         if self.file.write_at(end, zeros).is_ok() {
-            self.file_size = Some(goal);
+            self.file_size = goal;
         }
         self.buffer.truncate(len);
     }
@@ -461,6 +466,29 @@ mod tests {
         assert_eq!(bytes[11..13], [log_record::PAD, 200]);
         assert_eq!(bytes[13 + 200..13 + 202], [log_record::PAD, 200]);
         assert_eq!(bytes[15 + 400..15 + 402], [log_record::PAD, 86]);
+    }
+
+    #[test]
+    fn zeros_never_cover_what_others_wrote() {
+        let (file, mut writer, mut state) = start();
+        writer.begin(&mut state, 512).unwrap();
+        writer.insert(b"key", b"value").unwrap();
+        writer.commit(true).unwrap();
+        writer.end(&mut state).unwrap();
+        // Another process went on to 92 KB and over the end to the front; 50 KB and what follows
+        // are needed still.
+        file.write_at(GROWTH, &[7; 60_000]).unwrap();
+        state.regions = [
+            LogRegion { start: 50_000, end: GROWTH + 60_000 },
+            LogRegion::default(),
+            LogRegion { start: 0, end: GROWTH + 512 },
+        ];
+        writer.begin(&mut state, 512).unwrap();
+        writer.insert(b"key", b"other").unwrap();
+        writer.commit(true).unwrap();
+        let bytes = file.bytes();
+        assert_eq!(bytes.len() as u64, GROWTH + 60_000);
+        assert!(bytes[50_000..].iter().all(|&byte| byte == 7));
     }
 
     #[test]

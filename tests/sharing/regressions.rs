@@ -1,10 +1,13 @@
 //! Weak spots of C lsm1's sharing, one test each. The numbers are those of docs/c-defects.md.
 
-use crate::scene::{Client, HeaderChunk, Map, NAME, assert_same, contents, entry, put};
+use crate::scene::{
+    Client, HeaderChunk, Map, NAME, assert_same, contents, entry, expect_after_all_left, put,
+};
 use crate::stage::{DEAD, Victim};
-use siltstone::{Error, ErrorKind, Options, Sharing, Snapshot};
+use siltstone::{Durability, Error, ErrorKind, Options, Sharing, Snapshot};
 use siltstone_env::{Access, Env, File, LockId, LockMode};
 use siltstone_memory::{MemoryEnv, MemoryWorld, Method, Settings, Verdict};
+use siltstone_tests::rng::Rng;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -84,6 +87,40 @@ fn a_writer_keeps_its_own_reader_slot() {
     }
     assert_same(&see(&snapshot), &seen, "the writer's own snapshot");
     assert_same(&contents(&one.database).unwrap(), &committed, "the newest state");
+}
+
+/// Several processes that write by turns under full durability, over the end of the log and again
+/// from its front: what is there after a kill at any time is all of it.
+#[test]
+fn durable_logs_of_two_writers_wrap() {
+    let options = options().durability(Durability::Full).autowork(false).autocheckpoint(0);
+    let mut wraps = 0;
+    for seed in 0..8 {
+        let (mut rng, world) = (Rng::new(seed), MemoryWorld::new());
+        let clients = [(); 2].map(|()| Client::open(&world, &options).unwrap());
+        let mut committed = Map::new();
+        for round in 0..70 {
+            // What the one saw of the log in the beginning is long out of date when it goes on.
+            let alone = (1..40).contains(&round);
+            let turn = if alone { 1 } else { round % 2 };
+            let (key, value) = (entry(round).0, vec![round as u8; rng.below(20_000)]);
+            clients[turn].database.insert(&key, &value).unwrap();
+            committed.insert(key, value);
+            if alone && rng.below(8) == 0 {
+                clients[1].database.flush().unwrap();
+                clients[1].database.checkpoint().unwrap();
+            }
+            let after = MemoryWorld::new();
+            for name in [NAME.to_owned(), format!("{NAME}-log")] {
+                let bytes = world.read_file(&name).unwrap_or_default();
+                after.write_file(&name, &bytes).unwrap();
+            }
+            expect_after_all_left(&after, &options, &committed, &format!("seed {seed}, {round}"));
+        }
+        let len = world.read_file(&format!("{NAME}-log")).unwrap().len();
+        wraps += usize::from(len < committed.values().map(Vec::len).sum());
+    }
+    assert!(wraps > 0, "no log wrapped");
 }
 
 /// L4 and L7: a live read-only client outlives the last writer; the next one joins its memory.
