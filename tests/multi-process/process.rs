@@ -164,13 +164,16 @@ impl Process {
         let routes: Routes = Arc::new(Mutex::new(Some(HashMap::from([(None, sender)]))));
         let to = Arc::clone(&routes);
         std::thread::spawn(move || {
-            for line in BufReader::new(stdout).lines() {
-                let Ok(line) = line else { break };
-                let (thread, line) = addressee(&line);
+            let (mut stdout, mut line) = (BufReader::new(stdout), String::new());
+            while stdout.read_line(&mut line).is_ok() {
+                // What ends without an end of line was cut off by a kill, and says nothing.
+                let Some(whole) = line.strip_suffix('\n') else { break };
+                let (thread, said) = addressee(whole);
                 // Who does not listen any more has died with the driver's interest.
                 if let Some(sender) = of(&to).as_ref().and_then(|routes| routes.get(&thread)) {
-                    let _ = sender.send(line.to_owned());
+                    let _ = sender.send(said.to_owned());
                 }
+                line.clear();
             }
             *of(&to) = None;
         });
