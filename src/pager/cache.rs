@@ -44,6 +44,13 @@ impl Hasher for IdHasher {
     }
 }
 
+impl Cached {
+    /// A page of a file that is not compressed.
+    pub(super) fn plain(buffer: Arc<[u8]>) -> Self {
+        Cached { buffer, record_len: 0, record_follows: false }
+    }
+}
+
 #[derive(Debug)]
 struct Slot {
     id: PageId,

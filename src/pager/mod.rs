@@ -5,6 +5,7 @@
 //! checked against the file before anything is read. Format: docs/format.md, "Geometry", "Runs" and
 //! "Compressed files".
 
+mod ahead;
 mod cache;
 mod page;
 mod records;
@@ -19,6 +20,7 @@ use crate::env::{File, FileMap};
 use crate::error::{Error, ErrorKind, IoContext, Place, Result};
 use crate::format::checkpoint::{Redirect, Segment};
 use crate::format::geometry::{BlockId, Geometry, PageId};
+use ahead::ReadAhead;
 use cache::{Cached, PageCache};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -56,6 +58,7 @@ pub(crate) struct Pager {
     codec: Option<Arc<dyn Codec>>,
     options: PagerOptions,
     cache: PageCache,
+    ahead: ReadAhead,
     mapped: Mutex<Mapped>,
     pages_read: AtomicU64,
     pages_written: AtomicU64,
@@ -84,6 +87,7 @@ impl Pager {
             codec,
             options,
             cache: PageCache::new(options.cache_bytes, page_size as usize),
+            ahead: ReadAhead::default(),
             mapped: Mutex::default(),
             pages_read: AtomicU64::new(0),
             pages_written: AtomicU64::new(0),
@@ -254,16 +258,13 @@ impl Pager {
         }
         let cached = match self.cache.get(id) {
             Some(cached) => cached,
-            None => {
-                let cached = if self.geometry.compressed() {
-                    self.read_record(run, id)?
-                } else {
-                    self.read_plain(id)?
-                };
+            None if self.geometry.compressed() => {
+                let cached = self.read_record(run, id)?;
                 self.pages_read.fetch_add(1, Ordering::Relaxed);
                 self.cache.insert(id, cached.clone());
                 cached
             }
+            None => self.read_plain(run, id)?,
         };
         let usable = self.geometry.usable(id);
         let end =
@@ -271,15 +272,36 @@ impl Pager {
         Page::in_buffer(id, cached.buffer, usable, end, cached.record_follows)
     }
 
-    fn read_plain(&self, id: PageId) -> Result<Cached> {
-        let mut buffer = zeroed(self.geometry.page_size() as usize);
-        let room = Arc::get_mut(&mut buffer).unwrap_or_default();
-        let offset = self.geometry.page_offset(id);
-        let held = self.file.read_at(offset, room).during("read a page")?;
-        if held < self.geometry.page_size() as usize {
-            return Err(Error::corrupt(Place::Page(id), "page lies behind the end of the file"));
+    /// Reads a page into the cache, and others behind it if that is where the reader is going.
+    fn read_plain(&self, run: &Run, id: PageId) -> Result<Cached> {
+        let size = self.geometry.page_size() as usize;
+        let room = ahead::room(run, &self.geometry, id);
+        let most = ahead::most(&self.geometry, self.options.cache_bytes);
+        let count = self.ahead.plan(id, room, most);
+        if count > 1 {
+            let mut pages = vec![0; count as usize * size];
+            let offset = self.geometry.page_offset(id);
+            let held = self.file.read_at(offset, &mut pages).during("read pages")?;
+            let whole = pages.get(..held).unwrap_or_default().chunks_exact(size);
+            self.pages_read.fetch_add(whole.len() as u64, Ordering::Relaxed);
+            let mut wanted = None;
+            for (id, bytes) in (id..).zip(whole) {
+                let page = Cached::plain(Arc::from(bytes));
+                wanted.get_or_insert_with(|| page.clone());
+                self.cache.insert(id, page);
+            }
+            return wanted.ok_or_else(|| behind_the_end(id));
         }
-        Ok(Cached { buffer, record_len: 0, record_follows: false })
+        let mut buffer = zeroed(size);
+        let bytes = Arc::get_mut(&mut buffer).unwrap_or_default();
+        let offset = self.geometry.page_offset(id);
+        if self.file.read_at(offset, bytes).during("read a page")? < size {
+            return Err(behind_the_end(id));
+        }
+        self.pages_read.fetch_add(1, Ordering::Relaxed);
+        let page = Cached::plain(buffer);
+        self.cache.insert(id, page.clone());
+        Ok(page)
     }
 
     fn codec_needed(&self) -> Result<&Arc<dyn Codec>> {
@@ -292,6 +314,10 @@ impl Pager {
 #[cold]
 fn outside(id: PageId) -> Error {
     Error::corrupt(Place::Page(id), "page lies outside the file's blocks")
+}
+
+fn behind_the_end(id: PageId) -> Error {
+    Error::corrupt(Place::Page(id), "page lies behind the end of the file")
 }
 
 fn zeroed(len: usize) -> Arc<[u8]> {

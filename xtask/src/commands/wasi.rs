@@ -123,6 +123,23 @@ fn copy(from: &Path, to: &Path) -> Outcome {
     done.map(drop).map_err(|error| format!("copying {}: {error}", from.display()))
 }
 
+/// `cargo xtask bench wasi [--rounds N] [--rows N]`: engines natively and inside, by turns.
+pub(super) fn bench(arguments: &[String]) -> Outcome {
+    let Some(python) = prepare()? else { return Ok(()) };
+    let folder = target().join("wasi/bench");
+    fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+    let build = ["build", "--release", "-p", "siltstone-wasi-bench"];
+    run_program(cargo().args(build))?;
+    copy(&target().join("release/siltstone-wasi-bench"), &folder.join("native"))?;
+    for (name, preview) in TARGETS {
+        run_program(cargo().args(build).args(["--target", name]))?;
+        let built = target().join(name).join("release/siltstone-wasi-bench.wasm");
+        copy(&built, &folder.join(format!("{preview}.wasm")))?;
+    }
+    let mut compare = program(python);
+    run_program(compare.arg("tests/bench/wasi/compare.py").arg(&folder).args(arguments))
+}
+
 /// `cargo xtask dist-wasi`: `siltstone-p1.wasm` and `siltstone-p2.wasm` in target/dist/wasi, optimized
 /// for size, without the names of this machine's folders.
 pub(super) fn dist(_arguments: &[String]) -> Outcome {
