@@ -6,7 +6,7 @@
 //! (`work`), if asked on threads of its own (`background`). It is opened by recovering checkpoint
 //! and log (`open`, `recovery`) and ended by the last user (`close`).
 //!
-//! Lock order: registry, then role, then group of commits, then state. Nobody waits for a role with
+//! Lock order: global mutex, registry (`registry`), then role, then group of commits, then state. Nobody waits for a role with
 //! the state locked, and no input or output happens with the state locked.
 
 mod background;
@@ -24,6 +24,7 @@ mod open;
 mod queue;
 mod read_only;
 mod recovery;
+mod registry;
 mod role_locks;
 mod roles;
 mod signal;

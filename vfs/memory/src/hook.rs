@@ -219,8 +219,12 @@ impl<H: Hook> Env for HookedEnv<H> {
         self.inner.spawn(name, body)
     }
 
-    fn mutex(&self) -> Arc<dyn RawMutex> {
+    fn mutex(&self) -> Result<Arc<dyn RawMutex>> {
         self.inner.mutex()
+    }
+
+    fn global_mutex(&self) -> Result<Option<Arc<dyn RawMutex>>> {
+        self.inner.global_mutex()
     }
 
     fn registry(&self) -> &Registry {

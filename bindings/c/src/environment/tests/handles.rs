@@ -20,7 +20,7 @@ unsafe extern "C" {
     fn siltstone_c_config(db: *mut lsm_db, parameter: c_int, value: *mut c_void) -> c_int;
 }
 
-fn new(env: *mut lsm_env) -> Result<*mut lsm_db, c_int> {
+pub(super) fn new(env: *mut lsm_env) -> Result<*mut lsm_db, c_int> {
     let mut db = ptr::dangling_mut();
     match unsafe { lsm_new(env, &mut db) } {
         0 => Ok(db),
@@ -31,12 +31,12 @@ fn new(env: *mut lsm_env) -> Result<*mut lsm_db, c_int> {
     }
 }
 
-fn insert(db: *mut lsm_db, number: usize) -> c_int {
+pub(super) fn insert(db: *mut lsm_db, number: usize) -> c_int {
     let (key, value) = (format!("{number:05}"), [b'v'; 200]);
     unsafe { lsm_insert(db, key.as_ptr().cast(), 5, value.as_ptr().cast(), 200) }
 }
 
-fn configure(db: *mut lsm_db, parameter: c_int, value: c_int) {
+pub(super) fn configure(db: *mut lsm_db, parameter: c_int, value: c_int) {
     let mut value = value;
     assert_eq!(unsafe { siltstone_c_config(db, parameter, (&raw mut value).cast()) }, 0);
 }
@@ -58,10 +58,12 @@ fn text(db: *mut lsm_db, kind: c_int, id: i64) -> Result<Option<String>, c_int> 
     }
 }
 
-fn given_back(world: &Watched) {
+pub(super) fn given_back(world: &Watched) {
     assert_eq!(world.opened.load(SeqCst), world.closed.load(SeqCst));
     assert_eq!((world.mutexes.load(SeqCst), world.allocated.load(SeqCst)), (0, 0));
     assert_eq!(world.locks_lost.load(SeqCst), 0);
+    let (entered, left) = world.global_turns();
+    assert_eq!(entered, left, "the static mutex is free");
 }
 
 /// Both modes, two handles with a structure each, the first of which goes with its handle.

@@ -236,7 +236,7 @@ fn threads_take_turns_in_a_file() {
     let env = lender.env();
     let path = env.canonical_path(b"file").unwrap();
     let file = env.open(&path, Access::ReadWriteCreate).unwrap();
-    let mutex = env.mutex();
+    let mutex = env.mutex().unwrap();
     let inside = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for thread in 0..3u8 {
@@ -304,7 +304,7 @@ fn what_is_missing_is_done_without() {
     assert!(file.shared_memory().unwrap().is_none());
     file.lock(LockId::WRITER, LockMode::Exclusive).unwrap();
     assert_eq!((file.id(), file.sector_size()), (Ok(None), 512));
-    assert!(env.mutex().try_enter());
+    assert!(env.mutex().unwrap().try_enter());
     env.sleep(std::time::Duration::ZERO);
     assert_eq!(world.slept.load(SeqCst), 0);
 }

@@ -9,6 +9,7 @@ mod engine;
 mod forwarding;
 mod handles;
 mod lending;
+mod mutexes;
 mod watched;
 
 use super::caller::Structure;

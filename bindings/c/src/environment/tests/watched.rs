@@ -26,10 +26,17 @@ struct Content {
 #[derive(Default)]
 pub(super) struct Watched {
     files: Mutex<BTreeMap<CString, Arc<Content>>>,
-    global: RecursiveMutex,
+    global: WatchedMutex,
     pub(super) opened: AtomicUsize,
     pub(super) closed: AtomicUsize,
+    /// Mutexes that were made and not deleted.
     pub(super) mutexes: AtomicUsize,
+    /// How often `xMutexNew` was called.
+    pub(super) mutexes_asked_for: AtomicUsize,
+    /// Which of these calls fails, counted from 1, and with which code; 0 for none.
+    pub(super) mutex_fails: (AtomicUsize, AtomicI32),
+    /// What `xMutexStatic` returns, unless 0.
+    pub(super) global_code: AtomicI32,
     pub(super) allocated: AtomicUsize,
     pub(super) slept: AtomicUsize,
     /// Locks that were dropped because another file of their path was closed.
@@ -40,6 +47,16 @@ pub(super) struct Watched {
     pub(super) write_code: AtomicI32,
     /// Whether the allocator has nothing left.
     pub(super) exhausted: AtomicBool,
+}
+
+/// An `lsm_mutex` of this environment.
+#[derive(Default)]
+struct WatchedMutex {
+    /// None: the static one, which is not recursive.
+    world: Option<Arc<Watched>>,
+    raw: RecursiveMutex,
+    entered: AtomicUsize,
+    left: AtomicUsize,
 }
 
 /// An `lsm_file` of this environment.
@@ -244,43 +261,70 @@ unsafe extern "C" fn mutex_static(
     out: *mut *mut lsm_mutex,
 ) -> c_int {
     assert_eq!(number, 1);
-    unsafe { *out = ptr::from_ref(&world(env).global).cast_mut().cast() };
-    0
+    // SAFETY: the structure is a living `Lent`'s, and the static mutex lives as long as its world.
+    let world = unsafe { world(env) };
+    let code = world.global_code.load(SeqCst);
+    let mutex = if code == 0 { ptr::from_ref(&world.global).cast_mut() } else { ptr::null_mut() };
+    unsafe { *out = mutex.cast() };
+    code
 }
 
 unsafe extern "C" fn mutex_new(env: *mut lsm_env, out: *mut *mut lsm_mutex) -> c_int {
     let world = Arc::clone(unsafe { world(env) });
+    let asked = world.mutexes_asked_for.fetch_add(1, SeqCst) + 1;
+    if asked == world.mutex_fails.0.load(SeqCst) {
+        unsafe { *out = ptr::null_mut() };
+        return world.mutex_fails.1.load(SeqCst);
+    }
     world.mutexes.fetch_add(1, SeqCst);
-    unsafe { *out = Box::into_raw(Box::new((world, RecursiveMutex::new()))).cast() };
+    let mutex = WatchedMutex { world: Some(world), ..WatchedMutex::default() };
+    unsafe { *out = Box::into_raw(Box::new(mutex)).cast() };
     0
 }
 
-unsafe fn mutex<'a>(mutex: *mut lsm_mutex) -> &'a (Arc<Watched>, RecursiveMutex) {
-    unsafe { &*mutex.cast::<(Arc<Watched>, RecursiveMutex)>() }
+unsafe fn mutex<'a>(mutex: *mut lsm_mutex) -> &'a WatchedMutex {
+    unsafe { &*mutex.cast::<WatchedMutex>() }
 }
 
 unsafe extern "C" fn mutex_del(raw: *mut lsm_mutex) {
-    unsafe {
-        mutex(raw).0.mutexes.fetch_sub(1, SeqCst);
-        drop(Box::from_raw(raw.cast::<(Arc<Watched>, RecursiveMutex)>()));
-    }
+    let mutex = unsafe { Box::from_raw(raw.cast::<WatchedMutex>()) };
+    assert_eq!(mutex.entered.load(SeqCst), mutex.left.load(SeqCst), "deleted while held");
+    mutex.world.as_ref().unwrap().mutexes.fetch_sub(1, SeqCst);
 }
 
 unsafe extern "C" fn mutex_enter(raw: *mut lsm_mutex) {
-    unsafe { mutex(raw) }.1.enter();
+    let mutex = unsafe { mutex(raw) };
+    assert!(mutex.world.is_some() || !mutex.raw.is_mine(), "the static mutex is not recursive");
+    mutex.raw.enter();
+    mutex.entered.fetch_add(1, SeqCst);
 }
 
 unsafe extern "C" fn mutex_try(raw: *mut lsm_mutex) -> c_int {
-    if unsafe { mutex(raw) }.1.try_enter() { 0 } else { 5 }
+    let mutex = unsafe { mutex(raw) };
+    if !mutex.raw.try_enter() {
+        return 5;
+    }
+    mutex.entered.fetch_add(1, SeqCst);
+    0
 }
 
 unsafe extern "C" fn mutex_leave(raw: *mut lsm_mutex) {
-    unsafe { mutex(raw) }.1.leave();
+    let mutex = unsafe { mutex(raw) };
+    assert!(mutex.raw.is_mine(), "left by somebody else");
+    mutex.left.fetch_add(1, SeqCst);
+    mutex.raw.leave();
 }
 
 unsafe extern "C" fn sleep(env: *mut lsm_env, _: c_int) -> c_int {
     unsafe { world(env) }.slept.fetch_add(1, SeqCst);
     0
+}
+
+impl Watched {
+    /// How often the static mutex was entered and left.
+    pub(super) fn global_turns(&self) -> (usize, usize) {
+        (self.global.entered.load(SeqCst), self.global.left.load(SeqCst))
+    }
 }
 
 /// How often this thread has passed the environment's barrier.
