@@ -13,6 +13,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 fn lender(env: *mut lsm_env) -> Result<Lender, i32> {
+    // SAFETY: a structure of the test, as large as it says or refused for its first numbers, that
+    // outlives the lender.
     unsafe { Lender::new(env) }
 }
 
@@ -221,12 +223,15 @@ fn closing_drops_no_locks() {
 fn memory_for_the_caller_is_the_callers() {
     let Scene { lender, lent, world } = &Scene::new();
     let text = lender.copy_out(b"1 2 3").unwrap();
+    // SAFETY: `copy_out` gives a C string.
     assert_eq!(unsafe { std::ffi::CStr::from_ptr(text) }, c"1 2 3");
     assert_eq!(world.allocated.load(SeqCst), 1);
+    // SAFETY: memory of this environment, not used again.
     unsafe { crate::environment::lsm_free(lent.as_ptr(), text.cast()) };
     assert_eq!(world.allocated.load(SeqCst), 0);
     world.exhausted.store(true, SeqCst);
     assert_eq!(lender.copy_out(b"").unwrap_err(), LSM_NOMEM);
+    // SAFETY: a living structure.
     assert!(unsafe { crate::environment::lsm_malloc(lent.as_ptr(), 1) }.is_null());
 }
 
