@@ -37,7 +37,7 @@ mod work;
 mod writer;
 
 use crate::env::{Env, File, FilePath};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::options::{Durability, Options, Sharing, WorkObserver};
 use crate::pager::Pager;
 use crate::stats::RecoveryStats;
@@ -212,6 +212,12 @@ impl Shared {
             }
             None => Ok(()),
         }
+    }
+
+    /// Refuses a forked child, before it waits for what its copy of this memory says others have.
+    fn check_process(&self) -> Result<()> {
+        let outcome = self.env.check_process().during("using the database in this process");
+        outcome.map_err(|error| error.on(&self.path))
     }
 
     /// Ends all writing: memory or disk is no longer what it should be.

@@ -132,6 +132,16 @@ pub trait Env: MaybeSync + Debug + 'static {
         Err(EnvError::Unsupported)
     }
 
+    /// Refuses a child made by `fork` of the process that this world belongs to: memory that both
+    /// have copies of may say there that somebody holds or leads what nobody will ever give back.
+    /// Asked before anybody waits for such memory. Default: there are no such children.
+    ///
+    /// # Errors
+    /// `Forked`.
+    fn check_process(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// A new mutex. Default: the standard library's.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 //!
 //! [`HookedEnv`] wraps any environment and shows each call to a [`Hook`], which lets it pass, makes
 //! it fail, or does something of its own first, such as letting another process run. Wrappers can
-//! be stacked. Clock, sleep, mutex and registry pass unseen: they cannot fail.
+//! be stacked. Clock, sleep, mutexes and registry pass unseen.
 
 use siltstone_env::{
     Access, Capabilities, Env, EnvError, File, FileId, FileMap, FilePath, LockId, LockMode, Owner,
@@ -217,6 +217,10 @@ impl<H: Hook> Env for HookedEnv<H> {
     fn spawn(&self, name: &str, body: Task) -> Result<Box<dyn Thread>> {
         self.ask(Method::Spawn, &FilePath::from_bytes(name.as_bytes()), 0)?;
         self.inner.spawn(name, body)
+    }
+
+    fn check_process(&self) -> Result<()> {
+        self.inner.check_process()
     }
 
     fn mutex(&self) -> Result<Arc<dyn RawMutex>> {

@@ -117,6 +117,10 @@ impl Env for MeasuredEnv {
         self.0.spawn(name, body)
     }
 
+    fn check_process(&self) -> Result<()> {
+        self.0.check_process()
+    }
+
     fn mutex(&self) -> Result<Arc<dyn RawMutex>> {
         self.0.mutex()
     }
