@@ -105,9 +105,10 @@ impl Connection {
         }
     }
 
-    /// Changes options. Those that have to do with transactions and work are in force from the next
-    /// transaction or call on, the others from the next opening on. For the codec see
-    /// [`set_codec`](Self::set_codec).
+    /// Changes options. Those of work (autoflush, autowork, autocheckpoint, automerge, max_freelist)
+    /// are in force at once, also for an open transaction; durability, the use of the log and the
+    /// busy timeout from the next transaction or call on, the others from the next opening on. For
+    /// the codec see [`set_codec`](Self::set_codec).
     ///
     /// # Errors
     /// `Misuse` for an illegal value; nothing is changed then.
@@ -118,6 +119,9 @@ impl Connection {
         self.options = options;
         let listener = Some(Arc::clone(&self.listener));
         self.settings = Settings { listener, ..Settings::of(&self.options) };
+        if let Some(writer) = &mut self.writer {
+            writer.set_settings(self.settings.clone());
+        }
         Ok(())
     }
 

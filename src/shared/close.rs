@@ -6,6 +6,7 @@
 //! goes on in the log where it says.
 
 use super::connect::{Held, Obstacle, disconnect, is_free, persist, take};
+use super::registry::{GlobalTurn, OpenDatabases};
 use super::roles::Role;
 use super::view::old_tree_pending;
 use super::{Settings, Shared};
@@ -20,7 +21,11 @@ impl Shared {
     /// Ends one handle; the last one shuts down unless snapshots are still read, in which case the
     /// last of those does.
     pub(crate) fn leave(&self) -> Result<()> {
-        if self.handles.fetch_sub(1, Ordering::AcqRel) > 1 {
+        let handles = {
+            let _turn = GlobalTurn::enter_at_the_end(&*self.env);
+            self.handles.fetch_sub(1, Ordering::AcqRel)
+        };
+        if handles > 1 {
             return Ok(());
         }
         self.background.stop_if(|| self.handles.load(Ordering::Acquire) == 0);
@@ -42,7 +47,7 @@ impl Shared {
     fn shut_down(&self) -> Result<()> {
         {
             // A second opener that found this object before must not use it any more.
-            let _registry = self.env.registry().lock();
+            let _registry = OpenDatabases::lock_at_the_end(&*self.env);
             if self.handles.load(Ordering::Acquire) > 0 || self.closed.swap(true, Ordering::AcqRel)
             {
                 return Ok(());
@@ -185,6 +190,6 @@ impl Drop for Shared {
                 log_failed_close(&error);
             }
         }
-        self.env.registry().lock().remove(&self.registry_key);
+        OpenDatabases::lock_at_the_end(&*self.env).remove(&self.registry_key);
     }
 }

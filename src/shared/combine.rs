@@ -284,6 +284,7 @@ impl Shared {
             write(&mut core, row).map_err(|error| error.on(&self.path))?;
             return core.commit();
         }
+        self.check_process()?;
         let deadline = self.env.now().saturating_add(timeout);
         if let Some(post) = self.combiner.enter(&settings, row)
             && let Waited::Done(outcome) = self.combiner.wait(&*self.env, &post, deadline)

@@ -2,6 +2,7 @@
 //! cannot lock it themselves, such as those in a sandbox. The locks are those of exclusive mode.
 
 use super::connect::{await_owner, disconnect, lock_out_others};
+use super::registry::OpenDatabases;
 use crate::env::{Access, Env, File, FileId, FilePath};
 use crate::error::{BusyRole, Error, IoContext, Result};
 use crate::options::Options;
@@ -29,7 +30,7 @@ struct LockedOut;
 
 impl Entry {
     fn new(env: &Arc<dyn Env>, key: FileId) -> Result<Self> {
-        let mut registry = env.registry().lock();
+        let mut registry = OpenDatabases::lock(&**env)?;
         if registry.contains_key(&key) {
             return Err(Error::busy(BusyRole::OwnTransactions));
         }
@@ -40,7 +41,7 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        self.env.registry().lock().remove(&self.key);
+        OpenDatabases::lock_at_the_end(&*self.env).remove(&self.key);
     }
 }
 

@@ -6,7 +6,7 @@
 //! (`work`), if asked on threads of its own (`background`). It is opened by recovering checkpoint
 //! and log (`open`, `recovery`) and ended by the last user (`close`).
 //!
-//! Lock order: registry, then role, then group of commits, then state. Nobody waits for a role with
+//! Lock order: global mutex, registry (`registry`), then role, then group of commits, then state. Nobody waits for a role with
 //! the state locked, and no input or output happens with the state locked.
 
 mod background;
@@ -24,6 +24,7 @@ mod open;
 mod queue;
 mod read_only;
 mod recovery;
+mod registry;
 mod role_locks;
 mod roles;
 mod signal;
@@ -36,7 +37,7 @@ mod work;
 mod writer;
 
 use crate::env::{Env, File, FilePath};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, IoContext, Result};
 use crate::options::{Durability, Options, Sharing, WorkObserver};
 use crate::pager::Pager;
 use crate::stats::RecoveryStats;
@@ -211,6 +212,12 @@ impl Shared {
             }
             None => Ok(()),
         }
+    }
+
+    /// Refuses a forked child, before it waits for what its copy of this memory says others have.
+    fn check_process(&self) -> Result<()> {
+        let outcome = self.env.check_process().during("using the database in this process");
+        outcome.map_err(|error| error.on(&self.path))
     }
 
     /// Ends all writing: memory or disk is no longer what it should be.

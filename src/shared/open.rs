@@ -11,6 +11,7 @@ use super::group::CommitGroup;
 use super::guarded::Guarded;
 use super::load::load;
 use super::recovery::{self, Found, Recovered};
+use super::registry::OpenDatabases;
 use super::role_locks::RoleLocks;
 use super::roles::Roles;
 use super::slots::Slots;
@@ -18,7 +19,7 @@ use super::view::State;
 use super::{Settings, Shared};
 use crate::checkpoint::{self, MetaPages};
 use crate::codec::Codec;
-use crate::env::{Access, Env, EnvError, File, FileId, FilePath};
+use crate::env::{Access, Env, EnvError, File, FileId, FilePath, RawMutex};
 use crate::error::{BusyRole, Error, ErrorKind, IoContext, Result};
 use crate::format::checkpoint::{COMPRESSION_EMPTY, COMPRESSION_NONE, Checkpoint};
 use crate::format::geometry::Geometry;
@@ -67,7 +68,7 @@ impl Shared {
             // Dropped only after the registry is unlocked: the last drop locks it itself.
             let existing;
             {
-                let mut registry = env.registry().lock();
+                let mut registry = OpenDatabases::lock(&**env)?;
                 let Some(entry) = registry.get(&key).or_else(|| registry.get(&own_key)) else {
                     let shared = Self::create(env, path, file, &own_key, created, options)?;
                     registry.insert(own_key, Box::new(Arc::downgrade(&shared)));
@@ -125,16 +126,18 @@ impl Shared {
                 "the file was removed or replaced while it was being opened; open it again".into(),
             )));
         }
+        // Before anything is locked: there may be none.
+        let mutex = env.mutex().during("making a mutex")?;
         await_owner(&**env, path, options.busy_timeout)?;
         let sharing = options.sharing_in(&**env)? == Sharing::Shared;
         let opening = Opening { env, path, options };
         let opened = match (sharing, options.read_only) {
-            (true, true) => return opening.read_only(file, key),
+            (true, true) => return opening.read_only(file, key, mutex),
             (true, false) => opening.shared(&file, created)?,
             (false, _) => opening.exclusive(&file, created)?,
         };
         let slots = sharing.then(|| Slots::new(Arc::clone(&file)));
-        Ok(Arc::new(Self::assemble(&opening, file, key, opened, slots)))
+        Ok(Arc::new(Self::assemble(&opening, file, key, opened, slots, mutex)))
     }
 
     /// Puts an object together.
@@ -144,6 +147,7 @@ impl Shared {
         key: &FileId,
         opened: Opened,
         slots: Option<Arc<Slots>>,
+        mutex: Arc<dyn RawMutex>,
     ) -> Shared {
         let Opening { env, path, options } = opening;
         let Opened { pager, state, recovery } = opened;
@@ -160,7 +164,7 @@ impl Shared {
             registry_key: key.clone(),
             tree_limit: options.tree_limit,
             compression,
-            state: Guarded::new(env.mutex(), state),
+            state: Guarded::new(mutex, state),
             latest: Mutex::default(),
             roles: Roles::default(),
             slots,

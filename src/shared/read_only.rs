@@ -13,7 +13,7 @@ use super::slots::Slots;
 use super::view::{Content, Hold, View};
 use super::{Shared, recovery};
 use crate::checkpoint;
-use crate::env::{Access, Env, EnvError, File, FileId, LockId, LockMode};
+use crate::env::{Access, Env, EnvError, File, FileId, LockId, LockMode, RawMutex};
 use crate::error::{IoContext, Result};
 use crate::options::Options;
 use crate::pager::Pager;
@@ -103,7 +103,12 @@ pub(super) fn open_for_reading(
 
 impl Opening<'_> {
     /// A read-only client in shared mode.
-    pub(super) fn read_only(&self, file: Arc<dyn File>, key: &FileId) -> Result<Arc<Shared>> {
+    pub(super) fn read_only(
+        &self,
+        file: Arc<dyn File>,
+        key: &FileId,
+        mutex: Arc<dyn RawMutex>,
+    ) -> Result<Arc<Shared>> {
         let file = open_for_reading(&**self.env, self, file)?;
         let slots = Slots::new(Arc::clone(&file));
         let private = Arc::new(PrivateReaders { file: Arc::clone(&file), count: Mutex::new(0) });
@@ -127,7 +132,7 @@ impl Opening<'_> {
             private,
             inner: Mutex::new(Inner { live, pager: Arc::clone(&opened.pager), settled: None }),
         };
-        let mut shared = Shared::assemble(self, file, key, opened, Some(slots));
+        let mut shared = Shared::assemble(self, file, key, opened, Some(slots), mutex);
         shared.reader = Some(reader);
         Ok(Arc::new(shared))
     }

@@ -124,6 +124,7 @@ impl Shared {
     }
 
     fn wait_for_role(&self, role: Role, timeout: Duration, entrant: Entrant) -> Result<()> {
+        self.check_process()?;
         let shared = self.role_locks.is_some();
         let deadline = if shared { self.env.now().saturating_add(timeout) } else { Duration::ZERO };
         let queue = self.roles.queue(role);

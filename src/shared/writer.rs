@@ -298,6 +298,13 @@ impl WriterCore {
         Ok(())
     }
 
+    /// Takes over settings that may change while it is open: those of work. How the log is written
+    /// was decided when it began.
+    pub(crate) fn set_settings(&mut self, settings: Settings) {
+        let Settings { durability, use_log, .. } = self.settings;
+        self.settings = Settings { durability, use_log, ..settings };
+    }
+
     /// Does the share of merge work that so much tree growth calls for. Work that fails is tried
     /// again later: the change that called for it is done.
     fn work_after(&self, before: u32) {

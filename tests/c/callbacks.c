@@ -1,5 +1,8 @@
 /* callbacks.c: the log and the work hook. */
+#define _GNU_SOURCE
 #include "support.h"
+#include <fcntl.h>
+#include <unistd.h>
 
 struct heard {
   int count;
@@ -31,6 +34,49 @@ static void recovery_is_told_to_the_log(void){
     CHECK( heard.last[0]!=0 );
   }
   close_database(second);
+  close_database(db);
+}
+
+/* Sends what is written to stderr into a file of the test; returns what `end_of_stderr` takes. */
+static int keep_stderr(const char *name){
+  int kept = dup(STDERR_FILENO);
+  int file = open(path_of(name), O_WRONLY|O_CREAT|O_TRUNC, 0600);
+  CHECK( kept>=0 && file>=0 );
+  CHECK( dup2(file, STDERR_FILENO)>=0 );
+  close(file);
+  return kept;
+}
+
+/* Ends that; returns the number of bytes written. */
+static long long end_of_stderr(const char *name, int kept){
+  fflush(stderr);
+  CHECK( dup2(kept, STDERR_FILENO)>=0 );
+  close(kept);
+  return file_size(name);
+}
+
+static void without_a_log_nothing_is_printed(void){
+  lsm_db *db = open_database(), *second = NULL;
+  int kept, n;
+  char text[9000];
+  for(n=0; n<100; n++) OK( put_row(db, n, 100) );
+  copy_file("db", "copy");
+  copy_file("db-log", "copy-log");
+  memset(text, 'x', sizeof(text));
+  write_file("text", text, sizeof(text));
+  /* A recovery, work, a checkpoint, a failure and an end. */
+  kept = keep_stderr("printed");
+  OK( lsm_new(NULL, &second) );
+  OK( lsm_open(second, path_of("copy")) );
+  IS( count_rows(second), 100 );
+  OK( lsm_flush(second) );
+  OK( lsm_work(second, 1, -1, NULL) );
+  OK( lsm_checkpoint(second, NULL) );
+  close_database(second);
+  OK( lsm_new(NULL, &second) );
+  IS( lsm_open(second, path_of("text")), DIFFERS(LSM_CORRUPT, LSM_OK) );
+  close_database(second);
+  IS( end_of_stderr("printed", kept), 0 );
   close_database(db);
 }
 
@@ -138,6 +184,7 @@ static void work_by_another_handle(void){
 
 static const struct test tests[] = {
   TEST(recovery_is_told_to_the_log),
+  TEST(without_a_log_nothing_is_printed),
   TEST(a_log_of_null_is_silent),
   TEST(the_hook_hears_of_flushes_and_merges),
   TEST(without_autowork_the_hook_hears_of_a_full_tree),

@@ -210,7 +210,34 @@ static void every_safety_works(void){
   }
 }
 
+/* What a transaction of 300 rows leaves in the file, if settings change before its commit. */
+static int flushes(const char *name, int autoflush, int autoflush_then, int autowork_then){
+  lsm_db *db = open_with(name, LSM_CONFIG_AUTOFLUSH, autoflush, 0);
+  char *levels;
+  int n;
+  OK( lsm_begin(db, 1) );
+  for(n=0; n<300; n++) OK( put_row(db, n, 100) );
+  IS( configure(db, LSM_CONFIG_AUTOFLUSH, autoflush_then), autoflush_then );
+  IS( configure(db, LSM_CONFIG_AUTOWORK, autowork_then), autowork_then );
+  OK( lsm_commit(db, 0) );
+  levels = info_text(db, LSM_INFO_DB_STRUCTURE);
+  n = levels!=NULL;
+  free(levels);
+  IS( count_rows(db), 300 );
+  close_database(db);
+  return n;
+}
+
+static void settings_of_work_change_within_a_transaction(void){
+  IS( flushes("small", 8, 8, 1), 1 );
+  IS( flushes("large", 1024, 1024, 1), 0 );
+  IS( flushes("smaller", 1024, 8, 1), 1 );
+  IS( flushes("larger", 8, 1024, 1), 0 );
+  IS( flushes("idle", 8, 8, 0), 0 );
+}
+
 static const struct test tests[] = {
+  TEST(settings_of_work_change_within_a_transaction),
   TEST(initial_values),
   TEST(legal_values_are_taken_and_illegal_ones_ignored),
   TEST(unknown_numbers_are_misuse),

@@ -207,7 +207,7 @@ struct lsm_compress_factory {
 #define LSM_COMPRESSION_EMPTY 0 /* Id of a database that nothing was written to yet */
 #define LSM_COMPRESSION_NONE 1  /* Id of a database that is not compressed */
 
-/* Messages of a handle go to this function, to stderr if none was set, nowhere if it is NULL. */
+/* Messages of a handle go to this function, nowhere if none was set or it is NULL. */
 void lsm_config_log(lsm_db *pDb, void (*xLog)(void *pCtx, int rc, const char *zMsg), void *pCtx);
 
 /* Called when there is work for another connection: without LSM_CONFIG_AUTOWORK after each commit

@@ -8,20 +8,23 @@ use crate::guard::{Need, enter};
 use crate::handle::{State, lsm_db};
 use siltstone::WorkKind;
 use std::ffi::{CString, c_char, c_int, c_void};
-use std::io::Write;
 use std::ptr;
 
 type LogFunction = unsafe extern "C" fn(*mut c_void, c_int, *const c_char);
 type WorkFunction = unsafe extern "C" fn(*mut lsm_db, *mut c_void);
 
-/// Who is told of messages.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) enum LogHook {
-    /// Standard error.
-    #[default]
-    Default,
-    /// A function of the caller's, or nobody.
-    Set(Option<LogFunction>, *mut c_void),
+/// Who is told of messages. By default nobody is: C lsm1's own hook prints to standard error, but
+/// unless built for debugging C lsm1 has nothing to say to it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LogHook {
+    function: Option<LogFunction>,
+    context: *mut c_void,
+}
+
+impl Default for LogHook {
+    fn default() -> Self {
+        LogHook { function: None, context: ptr::null_mut() }
+    }
 }
 
 /// Who is told of work.
@@ -51,7 +54,7 @@ pub unsafe extern "C" fn lsm_config_log(
     // SAFETY: the caller's promise.
     unsafe {
         enter(db, Need::Handle, |_, state| {
-            state.log_hook = LogHook::Set(function, context);
+            state.log_hook = LogHook { function, context };
             Ok(())
         })
     };
@@ -123,16 +126,9 @@ pub(crate) unsafe fn deliver(db: *mut lsm_db, handle: &lsm_db) {
     }
     while let Some(delivery) = next_delivery(handle) {
         for (code, text) in &delivery.messages {
-            match delivery.log {
-                LogHook::Default => {
-                    // Nobody has to have a standard error.
-                    let _ = writeln!(std::io::stderr(), "lsm: ({code}) {}", text.to_string_lossy());
-                }
-                LogHook::Set(None, _) => {}
+            if let Some(function) = delivery.log.function {
                 // SAFETY: the caller of `lsm_config_log` promised that it may be called.
-                LogHook::Set(Some(function), context) => unsafe {
-                    function(context, *code, text.as_ptr());
-                },
+                unsafe { function(delivery.log.context, *code, text.as_ptr()) };
             }
         }
         for _ in 0..delivery.calls {

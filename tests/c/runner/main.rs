@@ -49,6 +49,7 @@ programs!(
     information,
     misuse,
     model,
+    mutexes,
     own_world,
     processes,
     read_only,

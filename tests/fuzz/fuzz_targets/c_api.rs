@@ -189,6 +189,7 @@ impl World {
     }
 
     fn commit(&mut self, index: usize, level: usize) {
+        // SAFETY: a handle; any level may be given.
         assert_eq!(unsafe { lsm_commit(self.handles[index].raw, level as c_int) }, OK);
         let handle = &mut self.handles[index];
         if level >= handle.levels.len() {
@@ -206,6 +207,7 @@ impl World {
     }
 
     fn rollback(&mut self, index: usize, level: usize) {
+        // SAFETY: a handle; any level may be given.
         assert_eq!(unsafe { lsm_rollback(self.handles[index].raw, level as c_int) }, OK);
         let handle = &mut self.handles[index];
         let open = handle.levels.len();
@@ -228,6 +230,7 @@ impl World {
             return;
         }
         let mut raw = null_mut();
+        // SAFETY: a handle, and room for a pointer.
         assert_eq!(unsafe { lsm_csr_open(handle.raw, &mut raw) }, OK);
         handle.view.get_or_insert(committed);
         handle.cursors.push(Cursor { raw, way: Way::Nowhere, at: None });
@@ -235,6 +238,7 @@ impl World {
 
     fn close_cursor(&mut self, index: usize, which: usize) {
         let cursor = self.handles[index].cursors.remove(which);
+        // SAFETY: a cursor that was taken off the list of those to close.
         assert_eq!(unsafe { lsm_csr_close(cursor.raw) }, OK);
         self.settle(index);
     }
@@ -411,11 +415,13 @@ fuzz_target!(|data: &[u8]| {
             }
             8..=10 => {
                 let (data, len) = pointer(&low);
+                // SAFETY: as for `lsm_insert`.
                 let code = unsafe { lsm_delete(raw, data, len) };
                 world.write(index, code, |model| drop(model.remove(&low)));
             }
             11 | 12 if low < high => {
                 let ((from, from_len), (to, to_len)) = (pointer(&low), pointer(&high));
+                // SAFETY: as for `lsm_insert`.
                 let code = unsafe { lsm_delete_range(raw, from, from_len, to, to_len) };
                 world
                     .write(index, code, |model| model.retain(|key, _| *key <= low || *key >= high));
@@ -435,6 +441,7 @@ fuzz_target!(|data: &[u8]| {
             29 => {
                 let mut value = c_int::from(second % 2);
                 let mut kb = c_int::from(second);
+                // SAFETY: a handle, and numbers, which is what these parameters take.
                 unsafe {
                     lsm_config(raw, AUTOWORK, &mut value as *mut c_int);
                     lsm_config(raw, AUTOFLUSH, &mut kb as *mut c_int);

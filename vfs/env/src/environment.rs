@@ -132,9 +132,32 @@ pub trait Env: MaybeSync + Debug + 'static {
         Err(EnvError::Unsupported)
     }
 
+    /// Refuses a child made by `fork` of the process that this world belongs to: memory that both
+    /// have copies of may say there that somebody holds or leads what nobody will ever give back.
+    /// Asked before anybody waits for such memory. Default: there are no such children.
+    ///
+    /// # Errors
+    /// `Forked`.
+    fn check_process(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// A new mutex. Default: the standard library's.
-    fn mutex(&self) -> Arc<dyn RawMutex> {
-        Arc::new(StdMutex::default())
+    ///
+    /// # Errors
+    /// `OutOfMemory`, `Code` where this world's mutexes can run out.
+    fn mutex(&self) -> Result<Arc<dyn RawMutex>> {
+        Ok(Arc::new(StdMutex::default()))
+    }
+
+    /// The mutex that this world wants to be held while a database is found, opened or let go of,
+    /// besides the lock of the registry itself: always the same one, taken before that lock.
+    /// Default: none.
+    ///
+    /// # Errors
+    /// `OutOfMemory`, `Code` where this world fails to give it.
+    fn global_mutex(&self) -> Result<Option<Arc<dyn RawMutex>>> {
+        Ok(None)
     }
 
     /// The table of open databases of this process.

@@ -2,7 +2,7 @@
 //!
 //! [`HookedEnv`] wraps any environment and shows each call to a [`Hook`], which lets it pass, makes
 //! it fail, or does something of its own first, such as letting another process run. Wrappers can
-//! be stacked. Clock, sleep, mutex and registry pass unseen: they cannot fail.
+//! be stacked. Clock, sleep, mutexes and registry pass unseen.
 
 use siltstone_env::{
     Access, Capabilities, Env, EnvError, File, FileId, FileMap, FilePath, LockId, LockMode, Owner,
@@ -219,8 +219,16 @@ impl<H: Hook> Env for HookedEnv<H> {
         self.inner.spawn(name, body)
     }
 
-    fn mutex(&self) -> Arc<dyn RawMutex> {
+    fn check_process(&self) -> Result<()> {
+        self.inner.check_process()
+    }
+
+    fn mutex(&self) -> Result<Arc<dyn RawMutex>> {
         self.inner.mutex()
+    }
+
+    fn global_mutex(&self) -> Result<Option<Arc<dyn RawMutex>>> {
+        self.inner.global_mutex()
     }
 
     fn registry(&self) -> &Registry {

@@ -237,6 +237,10 @@ impl Env for NativeEnv {
         Ok(Box::new(NativeThread::spawn(self.process, name, body)?))
     }
 
+    fn check_process(&self) -> Result<()> {
+        self.same_process()
+    }
+
     fn registry(&self) -> &Registry {
         &self.registry
     }

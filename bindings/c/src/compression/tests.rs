@@ -1,7 +1,5 @@
 //! Hooks are called as lsm.h has it, and freed once.
 
-#![allow(clippy::undocumented_unsafe_blocks, reason = "tests: the hooks are those below")]
-
 use super::{lsm_compress, lsm_compress_factory};
 use crate::codes::LSM_MISUSE;
 use crate::environment::Lender;
@@ -36,9 +34,13 @@ unsafe extern "C" fn compress(
     from: *const c_char,
     len: c_int,
 ) -> c_int {
+    // SAFETY: the context is the `Context` of the test, which outlives the lenders; only its
+    // atomics change.
     let context = unsafe { &*context.cast::<Context>() };
     assert_eq!(context.freed.load(SeqCst), 0, "a hook was called after xFree");
     context.calls.fetch_add(1, SeqCst);
+    // SAFETY: the library passes `len` bytes to read, and room for the `*size` bytes that `bound`
+    // asked for.
     unsafe {
         let from = std::slice::from_raw_parts(from.cast::<u8>(), len as usize);
         assert!(*size > len);
@@ -58,8 +60,10 @@ unsafe extern "C" fn uncompress(
     from: *const c_char,
     len: c_int,
 ) -> c_int {
+    // SAFETY: as in `compress`.
     let context = unsafe { &*context.cast::<Context>() };
     assert_eq!(context.freed.load(SeqCst), 0, "a hook was called after xFree");
+    // SAFETY: as in `compress`; no more than `*size` bytes are written.
     unsafe {
         let from = std::slice::from_raw_parts(from.cast::<u8>(), len as usize);
         let made = (len - 1).min(*size);
@@ -72,10 +76,12 @@ unsafe extern "C" fn uncompress(
 }
 
 unsafe extern "C" fn free(context: *mut c_void) {
+    // SAFETY: as in `compress`.
     unsafe { &*context.cast::<Context>() }.freed.fetch_add(1, SeqCst);
 }
 
 unsafe extern "C" fn make(context: *mut c_void, _: *mut lsm_db, id: c_uint) -> c_int {
+    // SAFETY: as in `compress`.
     unsafe { &*context.cast::<Context>() }.asked.lock().unwrap().push(id);
     77
 }
@@ -92,10 +98,12 @@ fn hooks(context: &Context, id: c_uint) -> lsm_compress {
 }
 
 fn lender() -> Lender {
+    // SAFETY: NULL: the default environment.
     unsafe { Lender::new(ptr::null_mut()) }.unwrap()
 }
 
 fn set(lender: &Lender, hooks: &lsm_compress) -> Result<(), c_int> {
+    // SAFETY: the hooks above, with a context that outlives the lender.
     unsafe { lender.set_hooks(hooks) }
 }
 
@@ -188,6 +196,8 @@ fn factories_are_asked_and_freed_before_the_hooks() {
         xFree: Some(free),
     };
     let lender = lender();
+    // SAFETY: the factory above, with contexts that outlive the lender; it does not look at the
+    // handle.
     unsafe {
         lender.ask_factory(ptr::null_mut(), 3);
         lender.set_factory(&factory(&one));
@@ -200,6 +210,7 @@ fn factories_are_asked_and_freed_before_the_hooks() {
     assert_eq!((one.freed.load(SeqCst), two.freed.load(SeqCst)), (1, 1));
     assert_eq!(*one.asked.lock().unwrap(), [4]);
     assert_eq!(*two.asked.lock().unwrap(), [5]);
+    // SAFETY: as above.
     unsafe { lender.set_factory(&factory(&two)) };
     drop(lender);
     assert_eq!(two.freed.load(SeqCst), 2);

@@ -11,10 +11,10 @@
 use super::default_env;
 use super::file::CallerFile;
 use super::lender;
-use super::mutex::CallerMutex;
+use super::mutex::{CallerMutex, global_of};
 use super::outcome::check;
 use super::parking::Parking;
-use super::raw::{MUTEX_GLOBAL, OPEN_READONLY, lsm_env, lsm_file};
+use super::raw::{OPEN_READONLY, lsm_env, lsm_file};
 use siltstone::env::{
     Access, Capabilities, Env, EnvError, File, FilePath, RawMutex, Registry, Result, StdMutex,
     StdThread, Task, Thread,
@@ -72,11 +72,11 @@ impl Identity {
     fn of(structure: Structure) -> Self {
         let members = structure.members();
         let opener = Identity::Opener(members.xOpen.map_or(0, |open| open as usize));
-        let Some(give) = members.xMutexStatic else { return opener };
-        let mut mutex = ptr::null_mut();
-        // SAFETY: the structure is lent; the function gets it and room for a pointer.
-        let code = unsafe { give(structure.as_ptr(), MUTEX_GLOBAL, &mut mutex) };
-        if code == 0 && !mutex.is_null() { Identity::Mutex(mutex as usize) } else { opener }
+        match global_of(structure) {
+            Ok(Some(mutex)) => Identity::Mutex(mutex.as_ptr() as usize),
+            // Where it fails the opening will say so.
+            Ok(None) | Err(_) => opener,
+        }
     }
 }
 
@@ -330,12 +330,17 @@ impl Env for CallerEnv {
         Ok(Box::new(StdThread::spawn(name, body)?))
     }
 
-    fn mutex(&self) -> Arc<dyn RawMutex> {
-        match CallerMutex::new(self.structure()) {
+    fn mutex(&self) -> Result<Arc<dyn RawMutex>> {
+        Ok(match CallerMutex::new(self.structure())? {
             Some(mutex) => Arc::new(mutex),
-            // Somebody without mutexes, or without memory for one, need not do without exclusion.
+            // Somebody without functions for mutexes need not do without exclusion.
             None => Arc::new(StdMutex::default()),
-        }
+        })
+    }
+
+    fn global_mutex(&self) -> Result<Option<Arc<dyn RawMutex>>> {
+        let global = CallerMutex::global(self.structure())?;
+        Ok(global.map(|mutex| Arc::new(mutex) as _))
     }
 
     fn registry(&self) -> &Registry {

@@ -1,21 +1,23 @@
-//! A mutex of a caller's environment.
+//! The mutexes of a caller's environment.
 
 use super::caller::Structure;
-use super::raw::lsm_mutex;
-use siltstone::env::RawMutex;
+use super::outcome::check;
+use super::raw::{MUTEX_GLOBAL, lsm_mutex};
+use siltstone::env::{EnvError, RawMutex, Result};
 use std::ffi::c_int;
 use std::fmt;
 use std::ptr::{self, NonNull};
 
 type Call = unsafe extern "C" fn(*mut lsm_mutex);
 
-/// Made by `xMutexNew`, and the functions that belonged to it then.
+/// Made by `xMutexNew` or given by `xMutexStatic`, and the functions that belonged to it then.
 pub(super) struct CallerMutex {
     raw: NonNull<lsm_mutex>,
     enter: Call,
-    try_enter: unsafe extern "C" fn(*mut lsm_mutex) -> c_int,
+    try_enter: Option<unsafe extern "C" fn(*mut lsm_mutex) -> c_int>,
     leave: Call,
-    delete: Call,
+    /// `None`: it is there for ever.
+    delete: Option<Call>,
 }
 
 // SAFETY: a mutex of lsm.h is made to be used from several threads, and may be deleted by any.
@@ -24,18 +26,54 @@ unsafe impl Send for CallerMutex {}
 unsafe impl Sync for CallerMutex {}
 
 impl CallerMutex {
-    /// A new mutex; `None` if the environment has none to give.
-    pub(super) fn new(structure: Structure) -> Option<Self> {
+    /// A new mutex; `None` if the environment lacks a function for mutexes.
+    ///
+    /// # Errors
+    /// That of `xMutexNew`.
+    pub(super) fn new(structure: Structure) -> Result<Option<Self>> {
         let members = structure.members();
-        let make = members.xMutexNew?;
-        let (enter, try_enter) = (members.xMutexEnter?, members.xMutexTry?);
-        let (leave, delete) = (members.xMutexLeave?, members.xMutexDel?);
+        let (Some(make), Some(enter), Some(leave), Some(try_enter), Some(delete)) = (
+            members.xMutexNew,
+            members.xMutexEnter,
+            members.xMutexLeave,
+            members.xMutexTry,
+            members.xMutexDel,
+        ) else {
+            return Ok(None);
+        };
         let mut raw = ptr::null_mut();
         // SAFETY: the structure is lent; the function gets it and room for a pointer.
-        let code = unsafe { make(structure.as_ptr(), &mut raw) };
-        let raw = NonNull::new(raw).filter(|_| code == 0)?;
-        Some(CallerMutex { raw, enter, try_enter, leave, delete })
+        check(unsafe { make(structure.as_ptr(), &mut raw) })?;
+        let raw = NonNull::new(raw).ok_or(EnvError::OutOfMemory)?;
+        let (try_enter, delete) = (Some(try_enter), Some(delete));
+        Ok(Some(CallerMutex { raw, enter, try_enter, leave, delete }))
     }
+
+    /// The global static mutex; `None` if the environment has none, or no functions for it.
+    ///
+    /// # Errors
+    /// That of `xMutexStatic`.
+    pub(super) fn global(structure: Structure) -> Result<Option<Self>> {
+        let members = structure.members();
+        let (Some(enter), Some(leave)) = (members.xMutexEnter, members.xMutexLeave) else {
+            return Ok(None);
+        };
+        let raw = global_of(structure)?;
+        let try_enter = members.xMutexTry;
+        Ok(raw.map(|raw| CallerMutex { raw, enter, try_enter, leave, delete: None }))
+    }
+}
+
+/// Where the global static mutex of an environment is, if there is one.
+///
+/// # Errors
+/// That of `xMutexStatic`.
+pub(super) fn global_of(structure: Structure) -> Result<Option<NonNull<lsm_mutex>>> {
+    let Some(give) = structure.members().xMutexStatic else { return Ok(None) };
+    let mut raw = ptr::null_mut();
+    // SAFETY: the structure is lent; the function gets it and room for a pointer.
+    check(unsafe { give(structure.as_ptr(), MUTEX_GLOBAL, &mut raw) })?;
+    Ok(NonNull::new(raw))
 }
 
 impl fmt::Debug for CallerMutex {
@@ -46,13 +84,14 @@ impl fmt::Debug for CallerMutex {
 
 impl RawMutex for CallerMutex {
     fn enter(&self) {
-        // SAFETY: `xMutexNew` made it, and it is deleted in `drop` only.
+        // SAFETY: the environment gave it, together with this function; what is deleted is deleted
+        // in `drop` only.
         unsafe { (self.enter)(self.raw.as_ptr()) }
     }
 
     fn try_enter(&self) -> bool {
         // SAFETY: as in `enter`.
-        unsafe { (self.try_enter)(self.raw.as_ptr()) == 0 }
+        self.try_enter.is_some_and(|try_enter| unsafe { try_enter(self.raw.as_ptr()) == 0 })
     }
 
     fn leave(&self) {
@@ -63,7 +102,9 @@ impl RawMutex for CallerMutex {
 
 impl Drop for CallerMutex {
     fn drop(&mut self) {
-        // SAFETY: as in `enter`; whoever drops it holds the last reference, so nobody is inside.
-        unsafe { (self.delete)(self.raw.as_ptr()) }
+        if let Some(delete) = self.delete {
+            // SAFETY: as in `enter`; whoever drops it holds the last reference, so nobody is inside.
+            unsafe { delete(self.raw.as_ptr()) }
+        }
     }
 }

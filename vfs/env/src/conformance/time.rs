@@ -43,7 +43,8 @@ pub fn random_bytes_differ(world: &dyn World) {
 /// A mutex has one holder.
 pub fn mutexes_exclude(world: &dyn World) {
     let env = process(world);
-    let (one, two) = (env.mutex(), env.mutex());
+    let make = || rule("there is a mutex to be had", env.mutex());
+    let (one, two) = (make(), make());
     one.enter();
     assert!(two.try_enter(), "rule broken: mutexes are independent");
     two.leave();
@@ -53,6 +54,14 @@ pub fn mutexes_exclude(world: &dyn World) {
     one.leave();
     assert!(one.try_enter(), "rule broken: a mutex given back can be taken");
     one.leave();
+    // The registry's lock is taken inside of the global mutex, so neither is held afterwards.
+    for _ in 0..2 {
+        if let Some(global) = rule("the global mutex is always there", env.global_mutex()) {
+            global.enter();
+            drop(env.registry().lock());
+            global.leave();
+        }
+    }
 }
 
 #[cfg(any(not(target_family = "wasm"), target_feature = "atomics"))]

@@ -117,8 +117,16 @@ impl Env for MeasuredEnv {
         self.0.spawn(name, body)
     }
 
-    fn mutex(&self) -> Arc<dyn RawMutex> {
+    fn check_process(&self) -> Result<()> {
+        self.0.check_process()
+    }
+
+    fn mutex(&self) -> Result<Arc<dyn RawMutex>> {
         self.0.mutex()
+    }
+
+    fn global_mutex(&self) -> Result<Option<Arc<dyn RawMutex>>> {
+        self.0.global_mutex()
     }
 
     fn registry(&self) -> &Registry {

@@ -63,7 +63,9 @@ fn shows(database: &Database, model: &Model) {
 /// A history with several lives.
 fn lives(env: &Arc<dyn Env>, path: &Path, options: &Options, changes: u64) -> Model {
     let (mut model, mut numbers) = (Model::new(), Numbers(0x9e37_79b9_7f4a_7c15));
-    for _ in 0..4 {
+    // Under Miri a life takes minutes.
+    let lives = if cfg!(miri) { 2 } else { 4 };
+    for _ in 0..lives {
         let database = options.open_with_env(Arc::clone(env), path).unwrap();
         shows(&database, &model);
         for _ in 0..changes {
@@ -155,7 +157,7 @@ fn everything_lent_is_given_back() {
     for sharing in [Sharing::Shared, Sharing::Exclusive] {
         let env: Arc<dyn Env> = CallerEnv::lend(lent.structure());
         let name = format!("{sharing:?}");
-        let changes = if cfg!(miri) { 12 } else { 300 };
+        let changes = if cfg!(miri) { 4 } else { 300 };
         lives(&env, Path::new(&name), &options().sharing(sharing), changes);
     }
     assert_eq!(world.opened.load(SeqCst), world.closed.load(SeqCst));

@@ -13,10 +13,12 @@ struct Wrapped {
 
 fn real_env() -> (*mut lsm_env, lsm_env) {
     let at = structure();
+    // SAFETY: a static structure; no test writes to it.
     (at.as_ptr(), unsafe { at.read() })
 }
 
 unsafe fn real(file: *mut lsm_file) -> *mut lsm_file {
+    // SAFETY: `open` made it of a box of this type, and `close` has not freed it.
     unsafe { (*file.cast::<Wrapped>()).real }
 }
 
@@ -27,6 +29,7 @@ unsafe extern "C" fn full_path(
     size: *mut c_int,
 ) -> c_int {
     let (env, members) = real_env();
+    // SAFETY: the arguments are passed on as they came, with the structure the function belongs to.
     unsafe { members.xFullpath.unwrap()(env, name, out, size) }
 }
 
@@ -38,27 +41,33 @@ unsafe extern "C" fn open(
 ) -> c_int {
     let (env, members) = real_env();
     let mut real = std::ptr::null_mut();
+    // SAFETY: as for `full_path`, with room for a pointer.
     let code = unsafe { members.xOpen.unwrap()(env, path, flags, &mut real) };
     if code == 0 {
+        // SAFETY: the engine passes room for a pointer.
         unsafe { out.write(Box::into_raw(Box::new(Wrapped { real })).cast()) };
     }
     code
 }
 
 unsafe extern "C" fn close(file: *mut lsm_file) -> c_int {
+    // SAFETY: `open` made it of a box of this type, and it is closed once.
     let wrapped = unsafe { Box::from_raw(file.cast::<Wrapped>()) };
+    // SAFETY: the real file, which is closed with the one around it.
     unsafe { real_env().1.xClose.unwrap()(wrapped.real) }
 }
 
 unsafe extern "C" fn unlink(_: *mut lsm_env, path: *const c_char) -> c_int {
     let (env, members) = real_env();
     // As many environments: one code for every failure.
+    // SAFETY: as for `full_path`.
     if unsafe { members.xUnlink.unwrap()(env, path) } == 0 { 0 } else { 10 }
 }
 
 macro_rules! forward {
     ($($name:ident = $member:ident($($argument:ident: $kind:ty),*);)*) => {
         $(unsafe extern "C" fn $name(file: *mut lsm_file, $($argument: $kind),*) -> c_int {
+            // SAFETY: a file of this environment; the rest is passed on as it came.
             unsafe { real_env().1.$member.unwrap()(real(file), $($argument),*) }
         })*
     };

@@ -20,8 +20,9 @@ unsafe extern "C" {
     fn siltstone_c_config(db: *mut lsm_db, parameter: c_int, value: *mut c_void) -> c_int;
 }
 
-fn new(env: *mut lsm_env) -> Result<*mut lsm_db, c_int> {
+pub(super) fn new(env: *mut lsm_env) -> Result<*mut lsm_db, c_int> {
     let mut db = ptr::dangling_mut();
+    // SAFETY: NULL or a structure of the test that outlives the handle, and room for a pointer.
     match unsafe { lsm_new(env, &mut db) } {
         0 => Ok(db),
         code => {
@@ -31,23 +32,28 @@ fn new(env: *mut lsm_env) -> Result<*mut lsm_db, c_int> {
     }
 }
 
-fn insert(db: *mut lsm_db, number: usize) -> c_int {
+pub(super) fn insert(db: *mut lsm_db, number: usize) -> c_int {
     let (key, value) = (format!("{number:05}"), [b'v'; 200]);
+    // SAFETY: a handle of the test, and bytes with their lengths.
     unsafe { lsm_insert(db, key.as_ptr().cast(), 5, value.as_ptr().cast(), 200) }
 }
 
-fn configure(db: *mut lsm_db, parameter: c_int, value: c_int) {
+pub(super) fn configure(db: *mut lsm_db, parameter: c_int, value: c_int) {
     let mut value = value;
+    // SAFETY: a handle of the test, and a number, which is what these parameters take.
     assert_eq!(unsafe { siltstone_c_config(db, parameter, (&raw mut value).cast()) }, 0);
 }
 
 fn text(db: *mut lsm_db, kind: c_int, id: i64) -> Result<Option<String>, c_int> {
     let mut text: *mut c_char = ptr::dangling_mut();
     let out = (&raw mut text).cast();
+    // SAFETY: a handle of the test, and room for what this kind gives.
     match unsafe { siltstone_c_info(db, kind, id, out, ptr::null_mut()) } {
         0 if text.is_null() => Ok(None),
         0 => {
+            // SAFETY: `lsm_info` has given a C string, which is the test's until it frees it.
             let copy = unsafe { CStr::from_ptr(text) }.to_str().unwrap().to_owned();
+            // SAFETY: memory of this environment, not used again.
             unsafe { lsm_free(lsm_get_env(db), text.cast()) };
             Ok(Some(copy))
         }
@@ -58,10 +64,12 @@ fn text(db: *mut lsm_db, kind: c_int, id: i64) -> Result<Option<String>, c_int> 
     }
 }
 
-fn given_back(world: &Watched) {
+pub(super) fn given_back(world: &Watched) {
     assert_eq!(world.opened.load(SeqCst), world.closed.load(SeqCst));
     assert_eq!((world.mutexes.load(SeqCst), world.allocated.load(SeqCst)), (0, 0));
     assert_eq!(world.locks_lost.load(SeqCst), 0);
+    let (entered, left) = world.global_turns();
+    assert_eq!(entered, left, "the static mutex is free");
 }
 
 /// Both modes, two handles with a structure each, the first of which goes with its handle.
@@ -71,23 +79,27 @@ fn a_structure_is_used_as_long_as_its_handle() {
         let world = Arc::new(Watched::default());
         let (first, second) = (Lent::new(&world), Lent::new(&world));
         let dbs = [&first, &second].map(|lent| new(lent.as_ptr()).unwrap());
+        // SAFETY: a handle that is not closed yet.
         assert_eq!(unsafe { lsm_get_env(dbs[0]) }, first.as_ptr());
         for db in dbs {
             // Small pages and blocks, and a flush every few changes.
             for (parameter, value) in [(2, 512), (4, 64), (1, 8), (11, multiple_processes)] {
                 configure(db, parameter, value);
             }
+            // SAFETY: a handle that is not closed yet, and a C string.
             assert_eq!(unsafe { lsm_open(db, c"file.lsm".as_ptr()) }, 0);
         }
         let changes = if cfg!(miri) { 30 } else { 200 };
         for number in 0..changes {
             assert_eq!(insert(dbs[number % 2], number), 0);
         }
+        // SAFETY: a handle that is not closed yet, and is not used again.
         assert_eq!(unsafe { lsm_close(dbs[0]) }, 0);
         drop(first);
         for number in changes..2 * changes {
             assert_eq!(insert(dbs[1], number), 0);
         }
+        // SAFETY: as above.
         assert_eq!(unsafe { lsm_close(dbs[1]) }, 0);
         given_back(&world);
     }
@@ -100,6 +112,7 @@ fn texts_are_the_environments_memory() {
     let db = new(lent.as_ptr()).unwrap();
     configure(db, 1, 8);
     assert_eq!(text(db, 3, 0), Err(21), "not open");
+    // SAFETY: a handle that is not closed yet, and a C string.
     assert_eq!(unsafe { lsm_open(db, c"file.lsm".as_ptr()) }, 0);
     assert_eq!((text(db, 3, 0), text(db, 8, 0)), (Ok(None), Ok(None)));
     let changes = if cfg!(miri) { 45 } else { 100 };
@@ -128,6 +141,7 @@ fn texts_are_the_environments_memory() {
     assert_eq!(new(lent.as_ptr()).err(), Some(7));
     world.exhausted.store(false, SeqCst);
     assert_eq!(text(db, 3, 0), Ok(Some(levels)), "the handle is well");
+    // SAFETY: a handle that is not closed yet, and is not used again.
     assert_eq!(unsafe { lsm_close(db) }, 0);
     given_back(&world);
 }
@@ -139,8 +153,10 @@ fn codes_of_the_environment_come_out() {
     let open = |code| {
         world.read_code.store(code, SeqCst);
         let db = new(lent.as_ptr()).unwrap();
+        // SAFETY: a handle that is not closed yet, and a C string.
         let opened = unsafe { lsm_open(db, c"file.lsm".as_ptr()) };
         world.read_code.store(0, SeqCst);
+        // SAFETY: a handle that is not closed yet, and is not used again.
         assert_eq!(unsafe { lsm_close(db) }, 0);
         opened
     };

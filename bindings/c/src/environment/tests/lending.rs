@@ -13,6 +13,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 fn lender(env: *mut lsm_env) -> Result<Lender, i32> {
+    // SAFETY: a structure of the test, as large as it says or refused for its first numbers, that
+    // outlives the lender.
     unsafe { Lender::new(env) }
 }
 
@@ -221,12 +223,15 @@ fn closing_drops_no_locks() {
 fn memory_for_the_caller_is_the_callers() {
     let Scene { lender, lent, world } = &Scene::new();
     let text = lender.copy_out(b"1 2 3").unwrap();
+    // SAFETY: `copy_out` gives a C string.
     assert_eq!(unsafe { std::ffi::CStr::from_ptr(text) }, c"1 2 3");
     assert_eq!(world.allocated.load(SeqCst), 1);
+    // SAFETY: memory of this environment, not used again.
     unsafe { crate::environment::lsm_free(lent.as_ptr(), text.cast()) };
     assert_eq!(world.allocated.load(SeqCst), 0);
     world.exhausted.store(true, SeqCst);
     assert_eq!(lender.copy_out(b"").unwrap_err(), LSM_NOMEM);
+    // SAFETY: a living structure.
     assert!(unsafe { crate::environment::lsm_malloc(lent.as_ptr(), 1) }.is_null());
 }
 
@@ -236,7 +241,7 @@ fn threads_take_turns_in_a_file() {
     let env = lender.env();
     let path = env.canonical_path(b"file").unwrap();
     let file = env.open(&path, Access::ReadWriteCreate).unwrap();
-    let mutex = env.mutex();
+    let mutex = env.mutex().unwrap();
     let inside = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for thread in 0..3u8 {
@@ -304,7 +309,7 @@ fn what_is_missing_is_done_without() {
     assert!(file.shared_memory().unwrap().is_none());
     file.lock(LockId::WRITER, LockMode::Exclusive).unwrap();
     assert_eq!((file.id(), file.sector_size()), (Ok(None), 512));
-    assert!(env.mutex().try_enter());
+    assert!(env.mutex().unwrap().try_enter());
     env.sleep(std::time::Duration::ZERO);
     assert_eq!(world.slept.load(SeqCst), 0);
 }

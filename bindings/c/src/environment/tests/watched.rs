@@ -26,10 +26,17 @@ struct Content {
 #[derive(Default)]
 pub(super) struct Watched {
     files: Mutex<BTreeMap<CString, Arc<Content>>>,
-    global: RecursiveMutex,
+    global: WatchedMutex,
     pub(super) opened: AtomicUsize,
     pub(super) closed: AtomicUsize,
+    /// Mutexes that were made and not deleted.
     pub(super) mutexes: AtomicUsize,
+    /// How often `xMutexNew` was called.
+    pub(super) mutexes_asked_for: AtomicUsize,
+    /// Which of these calls fails, counted from 1, and with which code; 0 for none.
+    pub(super) mutex_fails: (AtomicUsize, AtomicI32),
+    /// What `xMutexStatic` returns, unless 0.
+    pub(super) global_code: AtomicI32,
     pub(super) allocated: AtomicUsize,
     pub(super) slept: AtomicUsize,
     /// Locks that were dropped because another file of their path was closed.
@@ -40,6 +47,16 @@ pub(super) struct Watched {
     pub(super) write_code: AtomicI32,
     /// Whether the allocator has nothing left.
     pub(super) exhausted: AtomicBool,
+}
+
+/// An `lsm_mutex` of this environment.
+#[derive(Default)]
+struct WatchedMutex {
+    /// None: the static one, which is not recursive.
+    world: Option<Arc<Watched>>,
+    raw: RecursiveMutex,
+    entered: AtomicUsize,
+    left: AtomicUsize,
 }
 
 /// An `lsm_file` of this environment.
@@ -63,14 +80,19 @@ impl Drop for Inside<'_> {
 
 impl WatchedFile {
     unsafe fn enter<'a>(file: *mut lsm_file) -> Inside<'a> {
+        // SAFETY: `open` made it of a box of this type, and only `close`, which comes last, frees
+        // it; all fields bear shared borrows.
         let file = unsafe { &*file.cast::<WatchedFile>() };
         assert!(!file.busy.swap(true, SeqCst), "two threads in one file");
+        // SAFETY: that the string given to `xOpen` is still there is what is tested; the engine
+        // keeps it until `xClose`.
         assert_eq!(unsafe { CStr::from_ptr(file.path.0) }, &*file.path.1, "the path went away");
         Inside(file)
     }
 }
 
 unsafe fn world<'a>(env: *mut lsm_env) -> &'a Arc<Watched> {
+    // SAFETY: `Lent` points `pVfsCtx` to its box of this type, which it frees after the last call.
     unsafe { &*(*env).pVfsCtx.cast::<Arc<Watched>>() }
 }
 
@@ -80,10 +102,13 @@ unsafe extern "C" fn full_path(
     out: *mut c_char,
     size: *mut c_int,
 ) -> c_int {
+    // SAFETY: the structure is a living `Lent`'s; a dangling one shows under Miri.
     let _ = unsafe { world(env) };
+    // SAFETY: the engine passes a C string.
     let path = [b"/", unsafe { CStr::from_ptr(name) }.to_bytes(), b"\0"].concat();
     let start = usize::from(path.starts_with(b"//"));
     let path = &path[start..];
+    // SAFETY: `out` has room for `*size` bytes, which is looked at first.
     unsafe {
         if *size as usize >= path.len() {
             out.cast::<u8>().copy_from(path.as_ptr(), path.len());
@@ -99,8 +124,11 @@ unsafe extern "C" fn open(
     flags: c_int,
     out: *mut *mut lsm_file,
 ) -> c_int {
+    // SAFETY: the structure is a living `Lent`'s.
     let world = unsafe { world(env) };
+    // SAFETY: the engine passes room for a pointer.
     unsafe { *out = ptr::null_mut() };
+    // SAFETY: the engine passes a C string.
     let name = unsafe { CStr::from_ptr(path) }.to_owned();
     let mut files = world.files.lock().unwrap();
     if flags & 1 == 0 && world.write_code.load(SeqCst) != 0 {
@@ -118,12 +146,16 @@ unsafe extern "C" fn open(
         busy: AtomicBool::new(false),
         held: AtomicU64::new(0),
     };
+    // SAFETY: as above.
     unsafe { *out = Box::into_raw(Box::new(file)).cast() };
     0
 }
 
 unsafe extern "C" fn close(file: *mut lsm_file) -> c_int {
+    // SAFETY: the file is one that `open` made and the engine has not closed.
     drop(unsafe { WatchedFile::enter(file) });
+    // SAFETY: `open` made it of a box of this type; it is closed once, and used by nobody now, as
+    // `enter` has shown.
     let file = unsafe { Box::from_raw(file.cast::<WatchedFile>()) };
     file.world.closed.fetch_add(1, SeqCst);
     if file.content.held.swap(0, SeqCst) & !file.held.load(SeqCst) != 0 {
@@ -133,15 +165,18 @@ unsafe extern "C" fn close(file: *mut lsm_file) -> c_int {
 }
 
 unsafe extern "C" fn unlink(env: *mut lsm_env, path: *const c_char) -> c_int {
+    // SAFETY: the structure is a living `Lent`'s, and the path a C string.
     let removed = unsafe { world(env).files.lock().unwrap().remove(CStr::from_ptr(path)) };
     if removed.is_some() { 0 } else { 10 }
 }
 
 unsafe extern "C" fn read(file: *mut lsm_file, at: i64, out: *mut c_void, len: c_int) -> c_int {
+    // SAFETY: the file is one that `open` made and the engine has not closed.
     let inside = unsafe { WatchedFile::enter(file) };
     let bytes = inside.0.content.bytes.lock().unwrap();
     let held = bytes.get(at as usize..).unwrap_or_default();
     let held = &held[..held.len().min(len as usize)];
+    // SAFETY: the engine passes room for `len` bytes, and no more than that is taken from `held`.
     unsafe {
         out.cast::<u8>().write_bytes(0, len as usize);
         out.cast::<u8>().copy_from(held.as_ptr(), held.len());
@@ -150,29 +185,34 @@ unsafe extern "C" fn read(file: *mut lsm_file, at: i64, out: *mut c_void, len: c
 }
 
 unsafe extern "C" fn write(file: *mut lsm_file, at: i64, from: *const c_void, len: c_int) -> c_int {
+    // SAFETY: the file is one that `open` made and the engine has not closed.
     let inside = unsafe { WatchedFile::enter(file) };
     let mut bytes = inside.0.content.bytes.lock().unwrap();
     let (start, end) = (at as usize, at as usize + len as usize);
     if bytes.len() < end {
         bytes.resize(end, 0);
     }
+    // SAFETY: the engine passes `len` bytes, which stay as they are during the call.
     let from = unsafe { std::slice::from_raw_parts(from.cast::<u8>(), len as usize) };
     bytes[start..end].copy_from_slice(from);
     0
 }
 
 unsafe extern "C" fn truncate(file: *mut lsm_file, size: i64) -> c_int {
+    // SAFETY: the file is one that `open` made and the engine has not closed.
     let inside = unsafe { WatchedFile::enter(file) };
     inside.0.content.bytes.lock().unwrap().truncate(size as usize);
     0
 }
 
 unsafe extern "C" fn sync(file: *mut lsm_file) -> c_int {
+    // SAFETY: the file is one that `open` made and the engine has not closed.
     let _inside = unsafe { WatchedFile::enter(file) };
     0
 }
 
 unsafe extern "C" fn lock(file: *mut lsm_file, number: c_int, mode: c_int) -> c_int {
+    // SAFETY: the file is one that `open` made and the engine has not closed.
     let inside = unsafe { WatchedFile::enter(file) };
     for held in [&inside.0.held, &inside.0.content.held] {
         let bit = 1 << number;
@@ -186,6 +226,7 @@ unsafe extern "C" fn lock(file: *mut lsm_file, number: c_int, mode: c_int) -> c_
 }
 
 unsafe extern "C" fn test_lock(file: *mut lsm_file, _: c_int, _: c_int, _: c_int) -> c_int {
+    // SAFETY: the file is one that `open` made and the engine has not closed.
     let _inside = unsafe { WatchedFile::enter(file) };
     0
 }
@@ -196,16 +237,19 @@ unsafe extern "C" fn map(
     size: c_int,
     out: *mut *mut c_void,
 ) -> c_int {
+    // SAFETY: the file is one that `open` made and the engine has not closed.
     let inside = unsafe { WatchedFile::enter(file) };
     assert_eq!(size as usize, CHUNK_BYTES);
     let mut chunks = inside.0.content.chunks.lock().unwrap();
     let chunk = chunks.entry(index).or_insert_with(HeapChunk::zeroed);
+    // SAFETY: the engine passes room for a pointer.
     unsafe { *out = ptr::from_ref(chunk.words()).cast_mut().cast() };
     0
 }
 
 /// Frees the memory at once, as an environment of one process may: whoever still reads it is wrong.
 unsafe extern "C" fn unmap(file: *mut lsm_file, delete: c_int) -> c_int {
+    // SAFETY: the file is one that `open` made and the engine has not closed.
     let inside = unsafe { WatchedFile::enter(file) };
     if delete != 0 {
         inside.0.content.chunks.lock().unwrap().clear();
@@ -223,18 +267,22 @@ unsafe extern "C" fn barrier() {
 }
 
 unsafe extern "C" fn malloc(env: *mut lsm_env, size: usize) -> *mut c_void {
+    // SAFETY: the structure is a living `Lent`'s.
     let world = unsafe { world(env) };
     if world.exhausted.load(SeqCst) {
         return ptr::null_mut();
     }
     world.allocated.fetch_add(1, SeqCst);
+    // SAFETY: the default allocator looks at no structure.
     unsafe { super::copied().xMalloc.unwrap()(ptr::null_mut(), size) }
 }
 
 unsafe extern "C" fn free(env: *mut lsm_env, piece: *mut c_void) {
     if !piece.is_null() {
+        // SAFETY: the structure is a living `Lent`'s.
         unsafe { world(env) }.allocated.fetch_sub(1, SeqCst);
     }
+    // SAFETY: `malloc` had it from the same allocator, and the engine uses it no more.
     unsafe { super::copied().xFree.unwrap()(ptr::null_mut(), piece) }
 }
 
@@ -244,43 +292,81 @@ unsafe extern "C" fn mutex_static(
     out: *mut *mut lsm_mutex,
 ) -> c_int {
     assert_eq!(number, 1);
-    unsafe { *out = ptr::from_ref(&world(env).global).cast_mut().cast() };
-    0
+    // SAFETY: the structure is a living `Lent`'s, and the static mutex lives as long as its world.
+    let world = unsafe { world(env) };
+    let code = world.global_code.load(SeqCst);
+    let mutex = if code == 0 { ptr::from_ref(&world.global).cast_mut() } else { ptr::null_mut() };
+    // SAFETY: the engine passes room for a pointer.
+    unsafe { *out = mutex.cast() };
+    code
 }
 
 unsafe extern "C" fn mutex_new(env: *mut lsm_env, out: *mut *mut lsm_mutex) -> c_int {
+    // SAFETY: the structure is a living `Lent`'s.
     let world = Arc::clone(unsafe { world(env) });
+    let asked = world.mutexes_asked_for.fetch_add(1, SeqCst) + 1;
+    if asked == world.mutex_fails.0.load(SeqCst) {
+        // SAFETY: the engine passes room for a pointer.
+        unsafe { *out = ptr::null_mut() };
+        return world.mutex_fails.1.load(SeqCst);
+    }
     world.mutexes.fetch_add(1, SeqCst);
-    unsafe { *out = Box::into_raw(Box::new((world, RecursiveMutex::new()))).cast() };
+    let mutex = WatchedMutex { world: Some(world), ..WatchedMutex::default() };
+    // SAFETY: as above.
+    unsafe { *out = Box::into_raw(Box::new(mutex)).cast() };
     0
 }
 
-unsafe fn mutex<'a>(mutex: *mut lsm_mutex) -> &'a (Arc<Watched>, RecursiveMutex) {
-    unsafe { &*mutex.cast::<(Arc<Watched>, RecursiveMutex)>() }
+unsafe fn mutex<'a>(mutex: *mut lsm_mutex) -> &'a WatchedMutex {
+    // SAFETY: `mutex_new` made it of a box of this type, or it is the static one of a living world.
+    unsafe { &*mutex.cast::<WatchedMutex>() }
 }
 
 unsafe extern "C" fn mutex_del(raw: *mut lsm_mutex) {
-    unsafe {
-        mutex(raw).0.mutexes.fetch_sub(1, SeqCst);
-        drop(Box::from_raw(raw.cast::<(Arc<Watched>, RecursiveMutex)>()));
-    }
+    // SAFETY: `mutex_new` made it of a box of this type; it is deleted once, and used by nobody any
+    // more.
+    let mutex = unsafe { Box::from_raw(raw.cast::<WatchedMutex>()) };
+    assert_eq!(mutex.entered.load(SeqCst), mutex.left.load(SeqCst), "deleted while held");
+    mutex.world.as_ref().unwrap().mutexes.fetch_sub(1, SeqCst);
 }
 
 unsafe extern "C" fn mutex_enter(raw: *mut lsm_mutex) {
-    unsafe { mutex(raw) }.1.enter();
+    // SAFETY: a mutex of this environment that is not deleted yet.
+    let mutex = unsafe { mutex(raw) };
+    assert!(mutex.world.is_some() || !mutex.raw.is_mine(), "the static mutex is not recursive");
+    mutex.raw.enter();
+    mutex.entered.fetch_add(1, SeqCst);
 }
 
 unsafe extern "C" fn mutex_try(raw: *mut lsm_mutex) -> c_int {
-    if unsafe { mutex(raw) }.1.try_enter() { 0 } else { 5 }
+    // SAFETY: as in `mutex_enter`.
+    let mutex = unsafe { mutex(raw) };
+    if !mutex.raw.try_enter() {
+        return 5;
+    }
+    mutex.entered.fetch_add(1, SeqCst);
+    0
 }
 
 unsafe extern "C" fn mutex_leave(raw: *mut lsm_mutex) {
-    unsafe { mutex(raw) }.1.leave();
+    // SAFETY: as in `mutex_enter`.
+    let mutex = unsafe { mutex(raw) };
+    assert!(mutex.raw.is_mine(), "left by somebody else");
+    mutex.left.fetch_add(1, SeqCst);
+    mutex.raw.leave();
 }
 
 unsafe extern "C" fn sleep(env: *mut lsm_env, _: c_int) -> c_int {
+    // SAFETY: the structure is a living `Lent`'s.
     unsafe { world(env) }.slept.fetch_add(1, SeqCst);
     0
+}
+
+impl Watched {
+    /// How often the static mutex was entered and left.
+    pub(super) fn global_turns(&self) -> (usize, usize) {
+        (self.global.entered.load(SeqCst), self.global.left.load(SeqCst))
+    }
 }
 
 /// How often this thread has passed the environment's barrier.
@@ -343,16 +429,19 @@ impl Lent {
 
     /// Changes the structure in place.
     pub(super) fn change(&self, change: impl FnOnce(&mut lsm_env)) {
+        // SAFETY: a box of its own, and no call of the engine runs on this thread.
         change(unsafe { &mut *self.members.as_ptr() });
     }
 
     pub(super) fn structure(&self) -> Structure {
+        // SAFETY: a whole structure; tests give it back before they drop this.
         unsafe { Structure::new(self.members) }
     }
 }
 
 impl Drop for Lent {
     fn drop(&mut self) {
+        // SAFETY: both came from boxes in `new`, and nobody uses them after this.
         unsafe {
             drop(Box::from_raw(self.members.as_ptr()));
             drop(Box::from_raw(self.world));
