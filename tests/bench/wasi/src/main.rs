@@ -2,6 +2,7 @@
 //! Prints `WORKLOAD OPERATIONS NANOSECONDS` lines. The same program natively and inside runtimes;
 //! `cargo xtask bench wasi` runs all of them by turns.
 #![forbid(unsafe_code)]
+#![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
 mod peer;
 mod siltstone;
