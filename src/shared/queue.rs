@@ -72,6 +72,10 @@ impl FairQueue {
         if timeout.is_zero() && !is_patient(Some(holder)) {
             return false;
         }
+        // Whoever has it is below the caller on the only stack there is.
+        if !env.capabilities().threads {
+            return false;
+        }
         let (called, woken) = (AtomicBool::new(false), Condvar::new());
         let place = Arc::new(Place { entrant, called, woken });
         line.waiting.push_back(Arc::clone(&place));
