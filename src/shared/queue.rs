@@ -226,3 +226,20 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+mod tests_with_and_without_threads {
+    use super::*;
+    use siltstone_memory::MemoryWorld;
+
+    #[test]
+    fn where_there_are_no_threads_nobody_waits_for_itself() {
+        let env = MemoryWorld::new().process();
+        let queue = FairQueue::default();
+        assert!(queue.enter(&*env, Duration::ZERO, Entrant::Caller));
+        let before = env.now();
+        assert!(!queue.enter(&*env, Duration::from_secs(60), Entrant::Caller));
+        let waited = env.now().saturating_sub(before) >= Duration::from_secs(60);
+        assert_eq!(waited, env.capabilities().threads);
+    }
+}

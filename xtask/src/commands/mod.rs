@@ -8,6 +8,7 @@ mod debian;
 mod demo;
 mod deny;
 mod dist_c;
+mod dist_wasi;
 mod edges;
 mod fuzz;
 mod hostile;
@@ -103,8 +104,8 @@ pub(crate) const TABLE: &[Command] = &[
     },
     Command {
         name: "dist-wasi",
-        about: "the command for WASI, small, into target/dist/wasi",
-        run: wasi::dist,
+        about: "the command and the components for WASI, small, into target/dist/wasi",
+        run: dist_wasi::run,
     },
     Command {
         name: "bench",
