@@ -104,7 +104,7 @@ impl store::GuestDatabase for Database {
         if let Err(closed) = database.user_version()
             && matches!(closed.kind(), ErrorKind::Misuse(_))
         {
-            self.0.replace(Err(closed));
+            *self.0.borrow_mut() = Err(closed);
         }
         Ok(outcome?)
     }
