@@ -99,7 +99,7 @@ pub(crate) const TABLE: &[Command] = &[
     },
     Command {
         name: "wasi",
-        about: "engine and command inside runtimes of WASI [rounds [COUNT]]",
+        about: "engine, command and components inside runtimes of WASI [components|rounds [COUNT]]",
         run: wasi::run,
     },
     Command {
