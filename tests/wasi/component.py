@@ -238,7 +238,8 @@ class Store(unittest.TestCase):
 
     def test_two_instances_and_broken_locks(self):
         instance, other = self.instance(), self.instance()
-        first = self.open(instance=instance)
+        # Owners look whether they still are when they sync.
+        first = self.open(instance=instance, durability="normal")
         again = self.open(instance=instance)
         again.put(b"a", b"1")
         self.assertEqual(first.get(b"a"), b"1")
