@@ -6,7 +6,7 @@
 use crate::error::{Error, Result};
 use crate::shared::{Shared, View};
 use crate::sorted::{MergedCursor, ReadView};
-use crate::transaction::WriteTransaction;
+use crate::transaction::{Owner, WriteTransaction};
 use std::fmt;
 use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
@@ -18,6 +18,7 @@ pub use crate::sorted::Seek;
 pub(crate) enum Source<'a> {
     State(Arc<Shared>, Arc<View>),
     Transaction(&'a WriteTransaction),
+    Owned(Arc<Owner>),
 }
 
 impl Source<'_> {
@@ -28,7 +29,13 @@ impl Source<'_> {
                 body(&view.read, 0).map_err(|error| error.on(&shared.path))
             }
             Source::Transaction(transaction) => transaction.read(body),
+            Source::Owned(owner) => owner.read(body),
         }
+    }
+
+    /// Whether there is nothing to read any more: an owned transaction has ended.
+    fn has_ended(&self) -> bool {
+        matches!(self, Source::Owned(owner) if !owner.is_open())
     }
 }
 
@@ -62,9 +69,7 @@ impl<'a> Cursor<'a> {
     pub(crate) fn new(source: Source<'a>) -> Result<Self> {
         let (merged, generation) = match &source {
             Source::State(_, view) => (view.cursor(), 0),
-            Source::Transaction(transaction) => {
-                transaction.read(|view, generation| Ok((MergedCursor::new(view), generation)))?
-            }
+            source => source.read(|view, generation| Ok((MergedCursor::new(view), generation)))?,
         };
         Ok(Cursor { source, merged, generation, fast: false })
     }
@@ -146,13 +151,25 @@ impl<'a> Cursor<'a> {
     /// Whether the cursor stands on an entry (perhaps one the transaction has removed since).
     #[must_use]
     pub fn is_valid(&self) -> bool {
-        self.merged.is_valid()
+        self.merged.is_valid() && !self.source.has_ended()
     }
 
     /// The key; `None` when not on an entry.
     #[must_use]
     pub fn key(&self) -> Option<&[u8]> {
-        self.merged.is_valid().then(|| self.merged.key())
+        self.is_valid().then(|| self.merged.key())
+    }
+
+    /// Whether what the cursor reads is still there, for callers that tell "on no entry" from "the
+    /// transaction has ended".
+    ///
+    /// # Errors
+    /// `Misuse` if it was an [`OwnedTransaction`](crate::OwnedTransaction) that has ended.
+    pub fn check_open(&self) -> Result<()> {
+        match &self.source {
+            Source::Owned(owner) => owner.read(|_, _| Ok(())),
+            _ => Ok(()),
+        }
     }
 
     /// The value; `None` when not on an entry, or when the transaction has removed it since.
@@ -179,6 +196,60 @@ impl<'a> Cursor<'a> {
             merged.load_value(view)
         })?;
         Ok(there.then(|| (self.merged.key(), self.merged.loaded_value())))
+    }
+
+    /// The entries from where the cursor stands on, in order, as copies: at most `most_entries`, and
+    /// no more than `most_bytes` of keys and values together, but at least one if there is any. The
+    /// cursor then stands on the first entry that is not among them; an empty batch is the end.
+    ///
+    /// For callers to whom each call is expensive.
+    ///
+    /// # Errors
+    /// As [`value`](Self::value), with no entries; seek again then. `Misuse` if `most_entries` is 0.
+    pub fn read_batch(
+        &mut self,
+        most_entries: usize,
+        most_bytes: usize,
+    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        self.batch(most_entries, most_bytes, Self::next)
+    }
+
+    /// As [`read_batch`](Self::read_batch), backwards.
+    ///
+    /// # Errors
+    /// As [`read_batch`](Self::read_batch).
+    pub fn read_batch_back(
+        &mut self,
+        most_entries: usize,
+        most_bytes: usize,
+    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        self.batch(most_entries, most_bytes, Self::previous)
+    }
+
+    fn batch(
+        &mut self,
+        most_entries: usize,
+        most_bytes: usize,
+        step: fn(&mut Self) -> Result<bool>,
+    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        if most_entries == 0 {
+            return Err(Error::misuse("a batch of at most 0 entries; give at least 1"));
+        }
+        self.check_open()?;
+        let mut batch: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+        let mut bytes = 0usize;
+        while batch.len() < most_entries && self.is_valid() {
+            // There is no entry where the transaction has removed it under the cursor.
+            if let Some((key, value)) = self.entry()? {
+                bytes = bytes.saturating_add(key.len()).saturating_add(value.len());
+                if bytes > most_bytes && !batch.is_empty() {
+                    break;
+                }
+                batch.push((key.to_vec(), value.to_vec()));
+            }
+            step(self)?;
+        }
+        Ok(batch)
     }
 }
 

@@ -136,7 +136,7 @@ pub use stats::{
     CellInfo, FreeBlock, LevelInfo, LogRecordInfo, PageInfo, PageText, RecoveryStats, SegmentInfo,
     Stats, Structure, pages_as_tcl, ranges_as_tcl,
 };
-pub use transaction::{Savepoint, WriteTransaction};
+pub use transaction::{OwnedSavepoint, OwnedTransaction, Savepoint, WriteTransaction};
 pub use work::{Progress, WorkEvent, WorkKind, WorkLimit, WorkReport};
 
 /// Compiles what README shows.

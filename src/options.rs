@@ -312,7 +312,8 @@ impl Options {
     }
 
     /// How long calls wait for others before they fail with `Busy`; default 5 seconds. A thread that
-    /// begins a transaction while it has another one open waits for itself.
+    /// begins a transaction while it has another one open waits for itself, except in a world without
+    /// threads, where that is `Busy` at once.
     ///
     /// This is the time a transaction waits for its turn, a flush, merge or checkpoint for
     /// somebody else's, and opening for a process that has the file for itself. Threads of one

@@ -1,5 +1,7 @@
 //! Write transactions and savepoints as users see them.
 
+mod owned;
+
 use crate::cursor::{Cursor, Iter, Source};
 use crate::error::Result;
 use crate::shared::WriterCore;
@@ -7,6 +9,9 @@ use crate::sorted::{self, ReadView};
 use std::cell::RefCell;
 use std::fmt;
 use std::ops::RangeBounds;
+
+pub(crate) use owned::Owner;
+pub use owned::{OwnedSavepoint, OwnedTransaction};
 
 /// The write transaction: one at a time, reading its own writes.
 ///

@@ -72,6 +72,10 @@ impl FairQueue {
         if timeout.is_zero() && !is_patient(Some(holder)) {
             return false;
         }
+        // Whoever has it is below the caller on the only stack there is.
+        if !env.capabilities().threads {
+            return false;
+        }
         let (called, woken) = (AtomicBool::new(false), Condvar::new());
         let place = Arc::new(Place { entrant, called, woken });
         line.waiting.push_back(Arc::clone(&place));
@@ -220,5 +224,22 @@ mod tests {
             queue.leave();
             assert!(!queue.is_taken());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests_with_and_without_threads {
+    use super::*;
+    use siltstone_memory::MemoryWorld;
+
+    #[test]
+    fn where_there_are_no_threads_nobody_waits_for_itself() {
+        let env = MemoryWorld::new().process();
+        let queue = FairQueue::default();
+        assert!(queue.enter(&*env, Duration::ZERO, Entrant::Caller));
+        let before = env.now();
+        assert!(!queue.enter(&*env, Duration::from_secs(60), Entrant::Caller));
+        let waited = env.now().saturating_sub(before) >= Duration::from_secs(60);
+        assert_eq!(waited, env.capabilities().threads);
     }
 }

@@ -426,7 +426,9 @@ impl WriterCore {
 
     fn find_mark(&self, id: u64) -> Result<usize> {
         self.marks.iter().position(|mark| mark.id == id).ok_or_else(|| {
-            Error::misuse("the savepoint has ended: an outer one was rolled back or released")
+            Error::misuse(
+                "the savepoint has ended, by itself or with an outer one; make another one",
+            )
         })
     }
 

@@ -5,6 +5,7 @@
 mod background;
 mod damage;
 mod group_commit;
+mod owned;
 
 use siltstone::{Database, Options, Seek};
 use siltstone_memory::MemoryWorld;

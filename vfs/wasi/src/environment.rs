@@ -71,6 +71,12 @@ impl WasiEnv {
         Self::on(Box::new(host), guard)
     }
 
+    /// The names of the preopened directories, in the host's order.
+    #[must_use]
+    pub fn directories(&self) -> &[String] {
+        self.instance.host.directories()
+    }
+
     pub(crate) fn on(host: Box<dyn Host>, guard: Guard) -> Arc<Self> {
         let tokens = Mutex::default();
         Arc::new(WasiEnv {

@@ -8,6 +8,7 @@ mod debian;
 mod demo;
 mod deny;
 mod dist_c;
+mod dist_wasi;
 mod edges;
 mod fuzz;
 mod hostile;
@@ -98,13 +99,13 @@ pub(crate) const TABLE: &[Command] = &[
     },
     Command {
         name: "wasi",
-        about: "engine and command inside runtimes of WASI [rounds [COUNT]]",
+        about: "engine, command and components inside runtimes of WASI [components|rounds [COUNT]]",
         run: wasi::run,
     },
     Command {
         name: "dist-wasi",
-        about: "the command for WASI, small, into target/dist/wasi",
-        run: wasi::dist,
+        about: "the command and the components for WASI, small, into target/dist/wasi",
+        run: dist_wasi::run,
     },
     Command {
         name: "bench",

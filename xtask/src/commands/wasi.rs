@@ -1,42 +1,55 @@
-//! `cargo xtask wasi`: the engine and the command inside runtimes of WASI. `cargo xtask dist-wasi`:
-//! the command as small programs, ready to be given away.
+//! `cargo xtask wasi`: the engine, the command and the components inside runtimes of WASI.
 //!
 //! Preview 1 runs under node:wasi, preview 2 under wasmtime, which PyPI has as a package: it is put
-//! into target/wasi-python. What is not there is named in one line and the step skipped.
+//! into target/wasi-python. Components run under wasmtime, and under node by what npm has, in
+//! target/wasi-node. What is not there is named in one line and the step skipped.
 
 use crate::tools::{Outcome, answers, cargo, output, program, root, run as run_program, target};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const TARGETS: [(&str, &str); 2] = [("wasm32-wasip1", "p1"), ("wasm32-wasip2", "p2")];
+pub(super) const TARGETS: [(&str, &str); 2] = [("wasm32-wasip1", "p1"), ("wasm32-wasip2", "p2")];
+/// The components: the feature that makes each, and its name.
+const COMPONENTS: [(&str, &str); 3] = [
+    ("kv", "siltstone-kv.wasm"),
+    ("keyvalue-draft", "siltstone-keyvalue-draft.wasm"),
+    ("keyvalue-draft2", "siltstone-keyvalue-draft2.wasm"),
+];
 /// Deaths of guests in CI, and by command.
 const ROUNDS: (&str, &str) = ("300", "20000");
-/// Bytes of the command that nobody should notice it exceeds.
-const LARGEST: u64 = 2 << 20;
 
-/// `cargo xtask wasi [rounds [COUNT]]`.
+/// `cargo xtask wasi [components | rounds [COUNT]]`.
 pub(super) fn run(arguments: &[String]) -> Outcome {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let Some(python) = prepare()? else { return Ok(()) };
+    let Some(places) = prepare()? else { return Ok(()) };
     match *words.as_slice() {
-        [] => everything(&python),
-        ["rounds"] => rounds(&python, ROUNDS.1),
-        ["rounds", count] => rounds(&python, count),
-        _ => Err("usage: cargo xtask wasi [rounds [COUNT]]".into()),
+        [] => everything(&places),
+        ["components"] => components(&places, &build_judges()?),
+        ["rounds"] => rounds(&places.python, ROUNDS.1),
+        ["rounds", count] => rounds(&places.python, count),
+        _ => Err("usage: cargo xtask wasi [components | rounds [COUNT]]".into()),
     }
 }
 
 /// As a step of `test`: what is missing, or the verdict.
 pub(super) fn step() -> Result<Option<String>, String> {
     match prepare_or_missing()? {
-        Ok(python) => everything(&python).map(|()| None),
+        Ok(places) => everything(&places).map(|()| None),
         Err(missing) => Ok(Some(missing)),
     }
 }
 
-fn prepare() -> Result<Option<PathBuf>, String> {
+/// Where the runtimes are.
+struct Places {
+    /// The Python that has wasmtime.
+    python: PathBuf,
+    /// The folder of the packages of node.
+    node: PathBuf,
+}
+
+fn prepare() -> Result<Option<Places>, String> {
     match prepare_or_missing()? {
-        Ok(python) => Ok(Some(python)),
+        Ok(places) => Ok(Some(places)),
         Err(missing) => {
             println!("skipped: {missing}");
             Ok(None)
@@ -44,8 +57,8 @@ fn prepare() -> Result<Option<PathBuf>, String> {
     }
 }
 
-/// Targets, node and wasmtime; the Python that has it, or what is missing.
-fn prepare_or_missing() -> Result<Result<PathBuf, String>, String> {
+/// Targets, node and its packages, wasmtime: where they are, or what is missing.
+fn prepare_or_missing() -> Result<Result<Places, String>, String> {
     for (name, _) in TARGETS {
         let installed = output(program("rustup").args(["target", "list", "--installed"]));
         let there = installed.is_ok_and(|list| list.lines().any(|line| line == name));
@@ -68,10 +81,36 @@ fn prepare_or_missing() -> Result<Result<PathBuf, String>, String> {
             return Ok(Err("wasmtime cannot be installed from PyPI into a venv".into()));
         }
     }
-    Ok(Ok(python))
+    let node = target().join("wasi-node");
+    if !install_packages(&node)? {
+        return Ok(Err("the packages of tests/wasi/node cannot be installed by npm".into()));
+    }
+    Ok(Ok(Places { python, node }))
 }
 
-fn everything(python: &Path) -> Outcome {
+/// Installs what tests/wasi/node names, unless it is there; tells whether that was possible.
+fn install_packages(place: &Path) -> Result<bool, String> {
+    let lock = "package-lock.json";
+    let given = root().join("tests/wasi/node");
+    let same = |name: &str| {
+        let read = |folder: &Path| fs::read(folder.join(name)).ok();
+        read(place).is_some_and(|there| Some(there) == read(&given))
+    };
+    // The mark npm leaves when it has come to an end.
+    if same(lock) && place.join("node_modules/.package-lock.json").exists() {
+        return Ok(true);
+    }
+    fs::create_dir_all(place).map_err(|error| error.to_string())?;
+    for name in ["package.json", lock] {
+        copy(&given.join(name), &place.join(name))?;
+    }
+    let mut install = program("npm");
+    install.args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(place);
+    Ok(run_program(&mut install).is_ok())
+}
+
+fn everything(places: &Places) -> Outcome {
+    let python = &places.python;
     for (name, _) in TARGETS {
         let mut tests = cargo();
         tests.args(["test", "--target", name, "-p", "siltstone", "-p", "siltstone-wasi"]);
@@ -89,7 +128,44 @@ fn everything(python: &Path) -> Outcome {
             .arg(folder.join("p1.wasm")),
     )?;
     run_program(program(python).arg("tests/wasi/faults.py").arg(&folder))?;
+    components(places, &folder)?;
     rounds_in(python, ROUNDS.0, &folder)
+}
+
+/// The components, from Python and from node.
+fn components(places: &Places, folder: &Path) -> Outcome {
+    build_components("debug", &[], &[], folder)?;
+    for test in ["tests/wasi/component.py", "tests/wasi/keyvalue.py"] {
+        run_program(program(&places.python).arg("-B").arg(test).arg(folder))?;
+    }
+    let mut node = program("node");
+    run_program(
+        node.args(["--no-warnings", "tests/wasi/component.mjs"]).args([folder, &places.node]),
+    )
+}
+
+/// Builds each component by itself, with these flags of cargo and of rustc, into `folder`.
+pub(super) fn build_components(
+    profile: &str,
+    cargo_flags: &[&str],
+    rust_flags: &[String],
+    folder: &Path,
+) -> Result<Vec<PathBuf>, String> {
+    let mut made = Vec::new();
+    for (feature, name) in COMPONENTS {
+        let [_, (target_name, _)] = TARGETS;
+        let mut build = cargo();
+        build.args(["build", "-p", "siltstone-component", "--target", target_name]);
+        build.args(["--no-default-features", "--features", feature]).args(cargo_flags);
+        if !rust_flags.is_empty() {
+            build.env("CARGO_ENCODED_RUSTFLAGS", rust_flags.join("\x1f"));
+        }
+        run_program(&mut build)?;
+        let built = target().join(target_name).join(profile).join("siltstone_component.wasm");
+        copy(&built, &folder.join(name))?;
+        made.push(folder.join(name));
+    }
+    Ok(made)
 }
 
 fn rounds(python: &Path, count: &str) -> Outcome {
@@ -100,25 +176,33 @@ fn rounds_in(python: &Path, count: &str, folder: &Path) -> Outcome {
     run_program(program(python).args(["tests/wasi/rounds.py", count]).arg(folder))
 }
 
+/// What the command and the guest are built by.
+const PACKAGES: [&str; 5] = ["build", "-p", "siltstone-cli", "-p", "siltstone-wasi-guest"];
+
 /// Builds the command and the guest for both previews and natively, and puts them side by side.
 fn build() -> Result<PathBuf, String> {
-    let folder = target().join("wasi");
-    fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
-    let packages = ["build", "-p", "siltstone-cli", "-p", "siltstone-wasi-guest"];
+    let folder = build_judges()?;
     for (name, preview) in TARGETS {
-        run_program(cargo().args(packages).args(["--target", name]))?;
+        run_program(cargo().args(PACKAGES).args(["--target", name]))?;
         let built = target().join(name).join("debug");
         copy(&built.join("siltstone.wasm"), &folder.join(format!("siltstone-{preview}.wasm")))?;
         copy(&built.join("siltstone-wasi-guest.wasm"), &folder.join(format!("{preview}.wasm")))?;
     }
-    run_program(cargo().args(packages))?;
+    Ok(folder)
+}
+
+/// Builds them natively, to judge what guests leave behind.
+fn build_judges() -> Result<PathBuf, String> {
+    let folder = target().join("wasi");
+    fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+    run_program(cargo().args(PACKAGES))?;
     let built = target().join("debug");
     copy(&built.join("siltstone"), &folder.join("siltstone"))?;
     copy(&built.join("siltstone-wasi-guest"), &folder.join("judge"))?;
     Ok(folder)
 }
 
-fn copy(from: &Path, to: &Path) -> Outcome {
+pub(super) fn copy(from: &Path, to: &Path) -> Outcome {
     let done = fs::copy(from, to);
     done.map(drop).map_err(|error| format!("copying {}: {error}", from.display()))
 }
@@ -138,49 +222,4 @@ pub(super) fn bench(arguments: &[String]) -> Outcome {
     }
     let mut compare = program(python);
     run_program(compare.arg("tests/bench/wasi/compare.py").arg(&folder).args(arguments))
-}
-
-/// `cargo xtask dist-wasi`: `siltstone-p1.wasm` and `siltstone-p2.wasm` in target/dist/wasi, optimized
-/// for size, without the names of this machine's folders.
-pub(super) fn dist(_arguments: &[String]) -> Outcome {
-    let folder = target().join("dist/wasi");
-    fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
-    let home = cargo_home();
-    let root = root();
-    let flags = [
-        format!("--remap-path-prefix={}=cargo", home.display()),
-        format!("--remap-path-prefix={}=siltstone", root.display()),
-    ];
-    for (name, preview) in TARGETS {
-        let mut build = cargo();
-        build.args(["build", "--profile", "wasi", "-p", "siltstone-cli", "--target", name]);
-        run_program(build.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f")))?;
-        let made = folder.join(format!("siltstone-{preview}.wasm"));
-        copy(&target().join(name).join("wasi/siltstone.wasm"), &made)?;
-        inspect(&made, &[&root, &home])?;
-    }
-    Ok(())
-}
-
-/// Prints the size; refuses names of folders.
-fn inspect(made: &Path, folders: &[&Path]) -> Outcome {
-    let bytes = fs::read(made).map_err(|error| format!("{}: {error}", made.display()))?;
-    for folder in folders {
-        let name = folder.as_os_str().as_encoded_bytes();
-        if bytes.windows(name.len()).any(|window| window == name) {
-            return Err(format!("{} names {}", made.display(), folder.display()));
-        }
-    }
-    let size = bytes.len() as u64;
-    println!("{}: {size} bytes", made.display());
-    if size > LARGEST {
-        return Err(format!("{}: more than {LARGEST} bytes", made.display()));
-    }
-    Ok(())
-}
-
-fn cargo_home() -> PathBuf {
-    let given = std::env::var_os("CARGO_HOME").map(PathBuf::from);
-    let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cargo");
-    given.unwrap_or_else(home)
 }
