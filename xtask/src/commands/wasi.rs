@@ -209,7 +209,7 @@ pub(super) fn copy(from: &Path, to: &Path) -> Outcome {
 
 /// `cargo xtask bench wasi [--rounds N] [--rows N]`: engines natively and inside, by turns.
 pub(super) fn bench(arguments: &[String]) -> Outcome {
-    let Some(python) = prepare()? else { return Ok(()) };
+    let Some(places) = prepare()? else { return Ok(()) };
     let folder = target().join("wasi/bench");
     fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
     let build = ["build", "--release", "-p", "siltstone-wasi-bench"];
@@ -220,6 +220,6 @@ pub(super) fn bench(arguments: &[String]) -> Outcome {
         let built = target().join(name).join("release/siltstone-wasi-bench.wasm");
         copy(&built, &folder.join(format!("{preview}.wasm")))?;
     }
-    let mut compare = program(python);
+    let mut compare = program(places.python);
     run_program(compare.arg("tests/bench/wasi/compare.py").arg(&folder).args(arguments))
 }
