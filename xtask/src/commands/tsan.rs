@@ -8,8 +8,10 @@ use crate::tools::{Outcome, output, program, run as run_program, target};
 /// Unit tests of the engine that start threads.
 const ROOMS: [&str; 3] = ["threads", "shared::", "shm::"];
 /// Tests of the whole engine that do.
-const WHOLE: [&[&str]; 2] =
-    [&["--test", "api", "--", "background"], &["--test", "sharing", "--", "busy_writers"]];
+const WHOLE: [&[&str]; 2] = [
+    &["--test", "api", "--", "background", "group_commit"],
+    &["--test", "sharing", "--", "busy_writers"],
+];
 
 pub(super) fn run(arguments: &[String]) -> Outcome {
     let host = host()?;
