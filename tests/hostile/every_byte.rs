@@ -44,7 +44,9 @@ fn damage(name: &str, step: usize, judge: impl Fn(&Image) -> bool + Sync) {
     let place = |index: usize| (index / 3 * step + index / 3 % step).min(places - 1);
     let what = format!("{name}, one byte in {step} changed");
     let tally = run(&what, count, |index| damaged(&base, place(index), index % 3), judge);
-    assert!(tally.images > 0 && tally.noticed > 0, "{tally:?}");
+    // Damage in a log only shortens history: there is nothing to notice.
+    let silent = base.database.is_empty();
+    assert!(tally.images > 0 && (silent || tally.noticed > 0), "{name}: {tally:?}");
 }
 
 #[test]
