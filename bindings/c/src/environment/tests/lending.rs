@@ -115,6 +115,9 @@ fn one_static_mutex_is_one_environment() {
     let envs = lenders.each_ref().map(Lender::env);
     assert!(ptr::eq(envs[0].registry(), envs[1].registry()));
     assert!(!ptr::eq(envs[0].registry(), envs[2].registry()));
+    if cfg!(miri) {
+        return; // which gives a function another address each time it is asked for
+    }
     // Without one, whoever opens files the same way.
     first.change(|members| members.xMutexStatic = None);
     other.change(|members| members.xMutexStatic = None);
