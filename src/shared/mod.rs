@@ -6,8 +6,9 @@
 //! (`work`), if asked on threads of its own (`background`). It is opened by recovering checkpoint
 //! and log (`open`, `recovery`) and ended by the last user (`close`).
 //!
-//! Lock order: global mutex, registry (`registry`), then role, then group of commits, then state. Nobody waits for a role with
-//! the state locked, and no input or output happens with the state locked.
+//! Lock order: global mutex, registry (`registry`), then role, then group of commits, then state.
+//! Nobody waits for a role with the state locked, and no input or output happens with the state
+//! locked.
 
 mod background;
 mod close;

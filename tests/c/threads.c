@@ -206,7 +206,7 @@ static void a_worker_beside_a_writer(void){
   stop = 1;
   pthread_mutex_unlock(&guard);
   CHECK( pthread_join(thread, NULL)==0 );
-  /* C's forward scans now and then miss rows while a merge is unfinished. */
+  /* K-1 of docs/c-defects.md: C's forward scans miss rows while a merge is unfinished. */
   if( !against_c ) IS( count_rows(writer), 3000 );
   close_database(writer);
   close_database(worker);

@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match *words.as_slice() {
         [engine, folder, rows] => run(engine, Path::new(folder), rows),
-        _ => Err("usage: siltstone|unmapped|redb FOLDER ROWS".into()),
+        _ => Err("usage: siltstone|redb FOLDER ROWS".into()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -65,10 +65,9 @@ fn tell(workload: &str, operations: u64, took: Duration) -> Outcome<()> {
 fn run(engine: &str, folder: &Path, rows: &str) -> Outcome<()> {
     let rows: u64 = rows.parse()?;
     let mut store: Box<dyn Store> = match engine {
-        "siltstone" => siltstone::open(folder, true)?,
-        "unmapped" => siltstone::open(folder, false)?,
+        "siltstone" => siltstone::open(folder)?,
         "redb" => peer::open(folder)?,
-        _ => return Err("engines: siltstone, unmapped, redb".into()),
+        _ => return Err("engines: siltstone, redb".into()),
     };
     let bytes = rows * (16 + VALUE as u64);
 

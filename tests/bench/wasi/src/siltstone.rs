@@ -1,26 +1,22 @@
-//! Siltstone with its defaults, but for a page cache that holds the rows; natively with maps or, as
-//! inside runtimes, without.
+//! Siltstone with its defaults, but for a page cache that holds the rows.
 
 use crate::{Outcome, Store, VALUE, key};
-use siltstone::{Database, Durability, Mapping, Options, Sharing};
+use siltstone::{Database, Durability, Options, Sharing};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 struct Open {
     database: Database,
     file: PathBuf,
-    mapping: Mapping,
 }
 
-fn open_file(file: PathBuf, mapping: Mapping) -> Outcome<Box<dyn Store>> {
+fn open_file(file: PathBuf) -> Outcome<Box<dyn Store>> {
     let options = Options::new().sharing(Sharing::Exclusive).cache_size(64 << 20);
-    let database = options.mapping(mapping).open(&file)?;
-    Ok(Box::new(Open { database, file, mapping }))
+    Ok(Box::new(Open { database: options.open(&file)?, file }))
 }
 
-pub(crate) fn open(folder: &Path, maps: bool) -> Outcome<Box<dyn Store>> {
-    let mapping = if maps { Mapping::All } else { Mapping::Off };
-    open_file(folder.join("bench.lsm"), mapping)
+pub(crate) fn open(folder: &Path) -> Outcome<Box<dyn Store>> {
+    open_file(folder.join("bench.lsm"))
 }
 
 impl Store for Open {
@@ -52,6 +48,6 @@ impl Store for Open {
 
     fn reopen(self: Box<Self>) -> Outcome<Box<dyn Store>> {
         self.database.close()?;
-        open_file(self.file, self.mapping)
+        open_file(self.file)
     }
 }
